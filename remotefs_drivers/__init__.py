@@ -1,0 +1,1 @@
+"""Cinder volume drivers that keep volumes as files on shared file systems."""
