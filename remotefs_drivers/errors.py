@@ -1,0 +1,168 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Every exception that the library raises.
+
+Each is a message template with fields, and at the same time the Cinder
+exception that the callers of a driver expect, so that Cinder's own handling
+(user messages, HTTP codes, rescheduling) applies. A message names the
+volume or the share, the file, what was expected and what the operator can
+do.
+"""
+
+from cinder import exception
+from cinder.i18n import _
+
+
+class ShareConfigInvalid(exception.InvalidConfigurationValue):
+    message = _('Option %(option)s: %(reason)s')
+
+
+class SharesConfigUnreadable(exception.RemoteFSException):
+    message = _('The shares file %(path)s (option %(option)s) cannot be '
+                'read: %(reason)s. Create it with a line "address:/export" '
+                'for each share, readable for the user of cinder-volume.')
+
+
+class NoSharesUsable(exception.RemoteFSNoSharesMounted):
+    message = _('None of the shares of %(backend)s can be used: %(reasons)s')
+
+
+class NoSuitableShare(exception.RemoteFSNoSuitableShareFound):
+    message = _('No share can take a volume of %(volume_size)s GiB: '
+                '%(reasons)s')
+
+
+class ShareUnknown(exception.RemoteFSException):
+    message = _('Volume %(volume)s says that it is on the share '
+                '"%(share)s", which is none of this backend: it is neither '
+                'in %(source)s nor mounted by this service. Add the share '
+                'there, or correct provider_location of the volume.')
+
+
+class ShareUnavailable(exception.RemoteFSException):
+    message = _('Share %(share)s cannot be used: %(reason)s')
+
+
+class MountFailed(ShareUnavailable):
+    message = _('Share %(share)s cannot be mounted at %(mount_point)s: '
+                '%(reason)s')
+
+
+class ShareNotMounted(ShareUnavailable):
+    message = _('Share %(share)s is not what is found at %(path)s: '
+                '%(reason)s')
+
+
+class ShareTimeout(ShareUnavailable):
+    message = _('Share %(share)s did not answer within %(seconds)s seconds '
+                '(%(what)s). Check the server and the network; the limit is '
+                'the option %(option)s.')
+
+
+class LocationMissing(exception.InvalidVolume):
+    message = _('Volume %(volume)s has no provider_location, so nobody knows '
+                'its share. Was its creation cut off? Delete it, or set '
+                'provider_location to the share that holds its file.')
+
+
+class VolumeNameInvalid(exception.InvalidVolume):
+    message = _('The file name "%(name)s" of volume %(volume)s cannot be '
+                'used: %(reason)s. See the option volume_name_template.')
+
+
+class VolumeFileExists(exception.RemoteFSException):
+    message = _('There is already something at %(path)s where volume '
+                '%(volume)s should be made. It was left as it is; look at '
+                'it and move it away.')
+
+
+class VolumeFileMissing(exception.RemoteFSException):
+    message = _('The file %(path)s of volume %(volume)s is missing on share '
+                '%(share)s.')
+
+
+class VolumeFileInvalid(exception.RemoteFSException):
+    message = _('%(path)s of volume %(volume)s cannot be used: %(reason)s')
+
+
+class VolumeHasSnapshots(exception.InvalidVolume):
+    message = _('Volume %(volume)s has snapshots (%(path)s exists), which '
+                'this driver does not serve. Use the driver that made '
+                'them.')
+
+
+class FormatUnknown(exception.InvalidVolume):
+    message = _('The file format of volume %(volume)s is not recorded '
+                '(admin metadata "format" is %(value)s, expected raw or '
+                'qcow2), and a file is never asked for it. Record the '
+                'format of the file, raw or qcow2, in the volume\'s admin '
+                'metadata.')
+
+
+class EncryptionUnsupported(exception.VolumeDriverException):
+    message = _('Volume %(volume)s has an encrypted volume type, which this '
+                'driver does not support: use a type without encryption, '
+                'or another backend.')
+
+
+class RawDataOnly(exception.InvalidVolume):
+    message = _('Volume %(volume)s is kept as %(format)s and cannot be '
+                'handed out as plain bytes while it is "%(status)s". Use a '
+                'raw volume (retype it to a backend of raw volumes).')
+
+
+class AttachTypeMismatch(exception.InvalidVolume):
+    message = _('Volume %(volume)s is kept as %(format)s, which the attach '
+                'type "%(attach_type)s" cannot carry: compute hosts would '
+                'take it for raw. Set %(option)s = nfs.')
+
+
+class ShrinkRefused(exception.ExtendVolumeError):
+    message = _('Volume %(volume)s has %(size)s GiB and cannot be extended '
+                'to %(new_size)s GiB: a volume only grows.')
+
+
+class ExtendFailed(exception.ExtendVolumeError):
+    message = _('Volume %(volume)s could not be extended to %(new_size)s '
+                'GiB and is as it was: %(reason)s')
+
+
+class SourceBusy(exception.InvalidVolume):
+    message = _('Volume %(volume)s is "%(status)s" and cannot be copied: '
+                'expected one of %(expected)s.')
+
+
+class ImageRefused(exception.ImageUnacceptable):
+    message = _('Image %(image_id)s is refused: %(reason)s')
+
+
+class CommandFailed(exception.RemoteFSException):
+    message = _('%(program)s failed with exit code %(exit_code)s: '
+                '%(stderr)s (command: %(command)s)')
+
+
+class CommandTimeout(exception.RemoteFSException):
+    message = _('%(program)s was killed: %(reason)s after %(seconds)s '
+                'seconds (command: %(command)s)')
+
+
+class CommandAborted(exception.RemoteFSException):
+    message = _('%(program)s was stopped on request (command: %(command)s)')
+
+
+class PrivilegeMissing(exception.RemoteFSException):
+    message = _('%(what)s needs root, which cinder-volume could not get: '
+                '%(reason)s. Install the filter line of '
+                'etc/rootwrap.d/remotefs.filters, or set '
+                'nas_secure_file_operations = true and give the share to '
+                'the service\'s user.')

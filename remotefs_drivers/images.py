@@ -1,0 +1,224 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Images of Glance to volume files, and back.
+
+What comes from Glance was written by a tenant: it is looked at by the format
+inspector of oslo.utils, which starts no process and knows what is dangerous
+in each format, before qemu-img sees it, and qemu-img is told the format.
+What goes to Glance is converted by the volume's recorded format.
+"""
+
+import contextlib
+import os
+
+from cinder import exception
+from cinder.image import accelerator
+from cinder.image import image_utils
+from oslo_config import cfg
+from oslo_log import log as logging
+from oslo_utils import imageutils
+from oslo_utils.imageutils import format_inspector
+from oslo_utils import units
+
+from remotefs_drivers import errors
+from remotefs_drivers import offload
+from remotefs_drivers.qemu import header
+from remotefs_drivers.qemu import image
+
+LOG = logging.getLogger(__name__)
+CONF = cfg.CONF
+
+#: What a file may look like that Glance calls raw: plain bytes which other
+#: programs give a meaning, none of which qemu-img acts on.
+_RAW = frozenset(['raw', 'gpt', 'iso', 'luks'])
+#: Glance's names of what is copied byte by byte.
+_RAW_NAMES = frozenset(['raw', 'iso', 'ami', 'ari', 'aki'])
+
+
+@contextlib.contextmanager
+def downloaded(context, image_service, image_id):
+    """The image as a local file: the path, while the block runs."""
+    fetched = image_utils.TemporaryImages.for_image_service(
+        image_service).get(context, image_id)
+    if fetched:
+        yield fetched
+        return
+    with image_utils.temporary_file(prefix='image_download_%s_'
+                                    % image_id) as path:
+        image_utils.fetch(context, image_service, image_id, path, None, None)
+        yield path
+
+
+def prepare(path, image_meta):
+    """Look at a downloaded image, and unpack it where it is compressed.
+
+    :param image_meta: what Glance says of it
+    :returns: (format for qemu-img, virtual size in bytes)
+    :raises ImageRefused: when it is not what Glance says, damaged or unsafe
+    """
+    if image_meta.get('container_format') == 'compressed':
+        _decompress(path, image_meta['id'])
+    return offload.off_loop(_inspect)(path, image_meta['id'],
+                                      image_meta['disk_format'])
+
+
+def check_size(image_id, virtual_size, volume_size):
+    """Raise unless the image fits.
+
+    :param virtual_size: bytes
+    :param volume_size: GiB
+    """
+    if virtual_size > volume_size * units.Gi:
+        raise errors.ImageRefused(
+            image_id=image_id,
+            reason='its virtual size is %.2f GiB, which does not fit into a '
+                   'volume of %d GiB' % (virtual_size / units.Gi,
+                                         volume_size))
+
+
+def upload(context, image_service, image_meta, volume, path, file_format,
+           run, progress):
+    """Make an image of a volume file.
+
+    :param path: of a standalone raw or qcow2 file
+    :param file_format: its recorded format
+    :param run: runs operations: command.run or alike
+    """
+    wanted = image_utils.fixup_disk_format(image_meta['disk_format'])
+    compress = image_meta.get('container_format') == 'compressed'
+    image_utils.check_image_conversion_disable(
+        image_meta['disk_format'], file_format, image_meta['id'],
+        upload=True)
+    if file_format == wanted == 'raw' and not compress:
+        _send(context, image_service, image_meta, volume, path)
+        return
+    with image_utils.temporary_file(prefix='vol_upload_') as converted:
+        image.export(path, file_format, converted, wanted,
+                     compress=(wanted == 'qcow2' and
+                               CONF.image_compress_on_upload)
+                     ).run(run, **progress)
+        if compress:
+            accelerator.ImageAccel(converted, converted).compress_img(
+                run_as_root=False)
+        _send(context, image_service, image_meta, volume, converted)
+
+
+def _send(context, image_service, image_meta, volume, path):
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, 'rb') as stream:
+        image_service.update(context, image_meta['id'], {},
+                             offload.off_loop(stream),
+                             store_id=_store(volume),
+                             base_image_ref=_base_image(volume))
+
+
+def _store(volume):
+    """The Glance store that the volume's type asks for, if it does."""
+    volume_type = volume.volume_type
+    if volume_type is None:
+        return None
+    return (volume_type.extra_specs or {}).get('image_service:store_id')
+
+
+def _base_image(volume):
+    """The image that the volume was made from, for Glance's co-location."""
+    return (volume.glance_metadata or {}).get('image_id')
+
+
+def _decompress(path, image_id):
+    if not CONF.allow_compression_on_image_upload:
+        raise errors.ImageRefused(
+            image_id=image_id,
+            reason='its container format is "compressed", which the option '
+                   'allow_compression_on_image_upload forbids')
+    if not accelerator.is_gzip_compressed(path):
+        raise errors.ImageRefused(
+            image_id=image_id,
+            reason='its container format is "compressed", but it is not '
+                   'compressed by gzip')
+    accelerator.ImageAccel(path, path).decompress_img(run_as_root=False)
+
+
+def _inspect(path, image_id, disk_format):
+    """What ``prepare`` returns; reads the file, so runs off the loop."""
+    try:
+        inspector = format_inspector.detect_file_format(path)
+    except (format_inspector.ImageFormatError, ValueError) as error:
+        raise errors.ImageRefused(image_id=image_id, reason=str(error))
+    found = str(inspector)
+    if disk_format in _RAW_NAMES:
+        _expect(found in _RAW, image_id, disk_format, found)
+        return 'raw', os.path.getsize(path)
+    expected = image_utils.fixup_disk_format(disk_format)
+    _expect(_name_of(found) == expected, image_id, disk_format, found)
+    _check_safety(path, image_id, inspector)
+    if expected == 'vmdk':
+        _check_vmdk(path, image_id)
+    return expected, inspector.virtual_size
+
+
+def _name_of(found):
+    """The inspector's name of a format, as qemu-img calls it."""
+    return 'vpc' if found == 'vhd' else found
+
+
+def _expect(as_said, image_id, disk_format, found):
+    if not as_said:
+        raise errors.ImageRefused(
+            image_id=image_id,
+            reason='Glance says that it is %s, but its content is %s'
+                   % (disk_format, found))
+
+
+def _check_safety(path, image_id, inspector):
+    try:
+        inspector.safety_check()
+    except (format_inspector.SafetyCheckFailed,
+            format_inspector.ImageFormatError) as error:
+        raise errors.ImageRefused(
+            image_id=image_id,
+            reason='%s%s' % (error, _files_named(path)))
+
+
+def _files_named(path):
+    """Which files a refused qcow2 image names, for the operator."""
+    try:
+        found = header.read(path)
+    except ValueError as error:
+        return ' (%s)' % error
+    names = [] if found is None else [
+        '%s "%s"' % (what, name)
+        for what, name in (('backing file', found.backing_file),
+                           ('data file', found.data_file)) if name]
+    return ' (it names the %s)' % ' and the '.join(names) if names else ''
+
+
+def _check_vmdk(path, image_id):
+    """Hold the image against the option vmdk_allowed_types."""
+    try:
+        out, __ = image.info(path, 'vmdk').run()
+    except (errors.CommandFailed, errors.CommandTimeout) as error:
+        raise errors.ImageRefused(image_id=image_id, reason=str(error))
+    try:
+        image_utils.check_vmdk_image(
+            image_id, imageutils.QemuImgInfo(out, format='json'))
+    except exception.ImageUnacceptable as error:
+        raise errors.ImageRefused(image_id=image_id, reason=error.msg)
+
+
+def unsound(image_id, error):
+    """The error to raise when qemu-img cannot read an image to its end."""
+    return errors.ImageRefused(image_id=image_id,
+                               reason='it cannot be read: %s' % error)
+
+

@@ -1,0 +1,79 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Locks on volumes: ``with locks.volumes(id, ...)``.
+
+Whoever works on several volumes names them all at once. They are sorted, so
+that no two threads wait for each other, and released in reverse.
+
+Two forms with the same interface: ``ProcessLocks`` between the threads and
+processes of one host (lock files of oslo.concurrency), and
+``CoordinationLocks`` between the hosts of a cluster (Cinder's coordination,
+tooz).
+"""
+
+import contextlib
+
+from cinder import coordination
+from cinder import utils
+from oslo_concurrency import lockutils
+
+
+#: Of Cinder's own lock files, which its clean-up command knows.
+_FILE_PREFIX = 'cinder-'
+
+
+class _VolumeLocks:
+    """What both forms have in common.
+
+    :param prefix: beginning of the locks' names, the driver's prefix
+    """
+
+    def __init__(self, prefix):
+        self._prefix = prefix
+
+    @contextlib.contextmanager
+    def volumes(self, *volume_ids):
+        """Hold the locks of these volumes."""
+        with contextlib.ExitStack() as stack:
+            for volume_id in sorted(set(volume_ids)):
+                stack.enter_context(self._lock(self.name(volume_id)))
+            yield
+
+    def name(self, volume_id):
+        return 'remotefs-%s-%s' % (self._prefix, volume_id)
+
+    def _lock(self, name):
+        raise NotImplementedError
+
+
+class ProcessLocks(_VolumeLocks):
+    """Between the threads and the processes of one host."""
+
+    def _lock(self, name):
+        return lockutils.lock(name, lock_file_prefix=_FILE_PREFIX,
+                              external=True, do_log=False)
+
+    def forget(self, volume_id):
+        """Remove the lock file of a volume that is no more."""
+        utils.synchronized_remove(self.name(volume_id))
+
+
+class CoordinationLocks(_VolumeLocks):
+    """Between the hosts of a cluster, by tooz."""
+
+    def _lock(self, name):
+        return coordination.COORDINATOR.get_lock(name)
+
+    def forget(self, volume_id):
+        """Remove the lock file of a volume that is no more, if it has one."""
+        coordination.synchronized_remove(self.name(volume_id))

@@ -1,0 +1,60 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The names of the files that belong to a volume. Pure.
+
+``volume-<id>`` is the volume itself; ``volume-<id>.info`` the table of its
+snapshots, where a driver with snapshots keeps any. Files that only exist
+while a verb runs begin with a dot and end with their purpose, so that
+whoever finds one knows whose it was and what for.
+"""
+
+from remotefs_drivers import errors
+
+#: A raw copy of a qcow2 volume, while Cinder reads it as plain bytes.
+PLAIN_COPY = 'plain-copy'
+
+_PURPOSES = (PLAIN_COPY,)
+
+
+def of(volume):
+    """The name of a volume's file, a single component of a path.
+
+    :raises VolumeNameInvalid: when it would lead anywhere else
+    """
+    name = volume.name
+    if '/' in name or '\0' in name:
+        raise _invalid(volume, name, 'it is a path, expected a bare name')
+    if not name or name.startswith('.'):
+        raise _invalid(volume, name, 'names that are empty or begin with a '
+                                     'dot are the driver\'s own')
+    return name
+
+
+def snapshot_table(name):
+    """The name of the table of a volume's snapshots."""
+    return '%s.info' % name
+
+
+def temporary(name, purpose):
+    """The name of a volume's file for a purpose, one of those above."""
+    return '.%s.%s' % (name, purpose)
+
+
+def all_temporary(name):
+    """All names of temporary files that a volume may have."""
+    return tuple(temporary(name, purpose) for purpose in _PURPOSES)
+
+
+def _invalid(volume, name, reason):
+    return errors.VolumeNameInvalid(volume=volume.id, name=name,
+                                    reason=reason)

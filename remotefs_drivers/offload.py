@@ -1,0 +1,150 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Blocking calls with a time limit, off the event loop.
+
+``cinder-volume`` runs on eventlet or on native threads. In both, a call into
+a file system whose server is dead can hang for ever and cannot be taken
+back; what can be done is to let somebody else wait for it. Under eventlet
+the standard library's threads are green ones, and Cinder's ``tpool_wrap``
+moves the call from there into a native thread.
+
+Threads are started at the first call, never at construction: Cinder forks
+after it has built the driver. They are daemons, so that one that hangs does
+not keep the service from stopping.
+"""
+
+import queue
+import threading
+
+from cinder import utils
+
+
+class Hung(Exception):
+    """The call did not return in time; it may still do so later."""
+
+
+def off_loop(function):
+    """The function, moved off the event loop if there is one.
+
+    A function with a true attribute ``remote`` talks to another process in
+    a way that the event loop already looks after, and is left alone.
+    """
+    if getattr(function, 'remote', False):
+        return function
+    try:
+        return utils.tpool_wrap(function)
+    except AttributeError:
+        return _tpool_wrap(function)
+
+
+def _tpool_wrap(function):
+    """What Cinder 27 and 28 have no name for yet."""
+    from eventlet import patcher
+    if not patcher.is_monkey_patched('thread'):
+        return function
+    from eventlet import tpool
+    return tpool.Proxy(function)
+
+
+class Workers:
+    """A few threads that make calls for others.
+
+    :param limit: how many calls may be under way. One more waits for a
+                  place, and its waiting counts.
+    """
+
+    def __init__(self, limit):
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._jobs = None
+        self._idle = 0
+        self._threads = 0
+
+    def call(self, timeout, function, *args):
+        """Make the call, and wait for it for so many seconds.
+
+        :raises Hung: when the time is over
+        """
+        job = _Job(off_loop(function), args)
+        self._submit(job)
+        return job.result(timeout)
+
+    def _submit(self, job):
+        with self._lock:
+            if self._jobs is None:
+                self._jobs = queue.Queue()
+            if self._idle > 0:
+                self._idle -= 1
+            elif self._threads < self._limit:
+                self._threads += 1
+                threading.Thread(target=self._work, daemon=True).start()
+            self._jobs.put(job)
+
+    def _work(self):
+        while True:
+            self._jobs.get().run()
+            with self._lock:
+                self._idle += 1
+
+
+class _Job:
+    def __init__(self, function, args):
+        self._function = function
+        self._args = args
+        self._done = threading.Event()
+        self._given_up = False
+        self._result = None
+        self._error = None
+
+    def run(self):
+        try:
+            # Nobody waits any more for a call that never began: making it
+            # now would change a share behind the back of its volume's lock.
+            if not self._given_up:
+                self._result = self._function(*self._args)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._done.set()
+
+    def result(self, timeout):
+        if not self._done.wait(timeout):
+            self._given_up = True
+            raise Hung()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+def gather(function, items):
+    """Call the function for all items at once.
+
+    :returns: a list of results in the order of the items; an exception that
+              a call raised stands in its place
+    """
+    items = list(items)
+    results = [None] * len(items)
+
+    def call(index):
+        try:
+            results[index] = function(items[index])
+        except Exception as error:
+            results[index] = error
+
+    threads = [threading.Thread(target=call, args=(index,), daemon=True)
+               for index in range(len(items))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results

@@ -1,0 +1,159 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""All options of the library, and their list for oslo's sample generator.
+
+Names and defaults of the ``nas_*`` and ``nfs_*`` options are those of the
+drivers in Cinder's tree, for which operators' files were written.
+"""
+
+from oslo_config import cfg
+
+_SECURE_CHOICES = [
+    ('auto', 'true on a new installation or where the marker file '
+             '.cinderSecureEnvIndicator is found, else false'),
+    ('true', 'always'),
+    ('false', 'never'),
+]
+
+nas_opts = [
+    cfg.StrOpt('nas_host',
+               default='',
+               deprecated_name='nas_ip',
+               help='Address or host name of the NAS. Together with '
+                    'nas_share_path it names the only share of the backend '
+                    'and takes the place of the shares file.'),
+    cfg.StrOpt('nas_login',
+               default='admin',
+               help='User for the management connection to the NAS.'),
+    cfg.StrOpt('nas_password',
+               default='',
+               secret=True,
+               help='Password for the management connection to the NAS.'),
+    cfg.PortOpt('nas_ssh_port',
+                default=22,
+                help='SSH port of the management connection to the NAS.'),
+    cfg.StrOpt('nas_private_key',
+               default='',
+               help='File with the private key for SSH to the NAS.'),
+    cfg.StrOpt('nas_share_path',
+               default='',
+               help='Path of the export on nas_host, for example '
+                    '/srv/export1.'),
+    cfg.StrOpt('nas_mount_options',
+               help='Mount options. They take the place of the ones that '
+                    'the driver has an option of its own for.'),
+    cfg.StrOpt('nas_secure_file_operations',
+               default='auto',
+               choices=_SECURE_CHOICES,
+               ignore_case=True,
+               help='Whether file operations run as the user of the '
+                    'service (true) or as root (false).'),
+    cfg.StrOpt('nas_secure_file_permissions',
+               default='auto',
+               choices=_SECURE_CHOICES,
+               ignore_case=True,
+               help='Whether volume files get the mode 660 (true) or may '
+                    'be read and written by everyone (false).'),
+    cfg.StrOpt('nas_volume_prov_type',
+               default='thin',
+               choices=['thin', 'thick'],
+               help='thick reserves the whole size of a volume on the '
+                    'share when it is made, whatever the option for '
+                    'sparse files says.'),
+]
+
+
+def _common(prefix):
+    """The options that every driver has, under its own prefix."""
+    return [
+        cfg.BoolOpt('%s_sparsed_volumes' % prefix,
+                    default=True,
+                    help='Make raw volumes as sparse files, which take room '
+                         'as they are written. Otherwise the whole size is '
+                         'reserved at creation.'),
+        cfg.BoolOpt('%s_qcow2_volumes' % prefix,
+                    default=False,
+                    help='Make volumes as qcow2 files rather than raw '
+                         'ones.'),
+        cfg.IntOpt('%s_share_timeout' % prefix,
+                   default=10,
+                   min=1,
+                   help='Seconds that a share may take to answer. After '
+                        'that it counts as down until it answers a check, '
+                        'and the other shares go on.'),
+        cfg.BoolOpt('%s_pool_per_share' % prefix,
+                    default=True,
+                    help='Report each share to the scheduler as a pool of '
+                         'its own. False reports one pool for the whole '
+                         'backend, as the drivers in Cinder\'s tree do: '
+                         'needed where volumes of such a driver are taken '
+                         'over.'),
+    ]
+
+
+nfs_opts = [
+    cfg.StrOpt('nfs_shares_config',
+               default='/etc/cinder/nfs_shares',
+               help='File with the shares: a line "address:/export", '
+                    'optionally followed by "-o options", for each.'),
+    cfg.StrOpt('nfs_mount_point_base',
+               default='$state_path/mnt',
+               help='Folder below which the shares are mounted, each at '
+                    'the md5 of its name.'),
+    cfg.StrOpt('nfs_mount_options',
+               help='Mount options for all shares, see nfs(5).'),
+    cfg.IntOpt('nfs_mount_attempts',
+               default=3,
+               help='How often mounting a share is tried before it counts '
+                    'as down. At least once, whatever the value.'),
+    cfg.IntOpt('nfs_mount_timeout',
+               default=60,
+               min=1,
+               help='Seconds that one attempt to mount a share may take '
+                    'before it is killed.'),
+] + _common('nfs')
+
+posix_opts = [
+    cfg.ListOpt('posix_directories',
+                default=[],
+                help='Directories that hold the volumes: absolute paths, '
+                     'there on every host of the backend (CephFS, Lustre, '
+                     'BeeGFS, a local disk ...), mounted by the operator. '
+                     'A new one must be empty; the driver puts its marker '
+                     'file .remotefs-posix-directory into it.'),
+    cfg.StrOpt('posix_attach_type',
+               default='local',
+               choices=[
+                   ('local', 'the path of the file as a local device; raw '
+                             'volumes only'),
+                   ('gpfs', 'the same, by the name under which stock Nova '
+                            'accepts a file rather than a block device; '
+                            'raw volumes only'),
+                   ('nfs', 'an NFS export with the file in it; also '
+                           'qcow2'),
+               ],
+               help='How a volume is handed to the host that attaches it.'),
+    cfg.DictOpt('posix_nfs_exports',
+                default={},
+                help='For posix_attach_type = nfs: the NFS export of each '
+                     'directory, as directory:address:/export pairs '
+                     'divided by commas. A directory without one is handed '
+                     'out under its own path, and the attaching host must '
+                     'have it mounted at <nfs_mount_point_base>/<md5 of '
+                     'the path>.'),
+] + _common('posix')
+
+
+def list_opts():
+    """The entry point ``oslo.config.opts``: what a backend section takes."""
+    return [('backend_defaults', nas_opts + nfs_opts + posix_opts)]

@@ -1,0 +1,87 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The header of a qcow2 file, read without starting a process.
+
+The format is docs/interop/qcow2.rst of QEMU: big endian; magic, version,
+offset and length of the backing file's name, the virtual size at byte 24,
+incompatible features (bit 2: external data file) at byte 72 from version 3
+on. Then header extensions: type, length, data padded to 8 bytes; the one of
+type 0x44415441 is the name of the data file.
+"""
+
+import collections
+import struct
+
+MAGIC = b'QFI\xfb'
+
+#: virtual_size in bytes; backing_file and data_file are names or None.
+Header = collections.namedtuple('Header',
+                                'version virtual_size backing_file data_file')
+
+_FIXED = struct.Struct('>4sIQIIQ')
+_DATA_FILE_BIT = 1 << 2
+_DATA_FILE_EXTENSION = 0x44415441
+_LONGEST_NAME = 1023
+
+
+def read(path):
+    """The header of the file, or None when it is no qcow2 file.
+
+    :raises ValueError: when it begins like one and is damaged
+    """
+    with open(path, 'rb') as stream:
+        start = stream.read(104)
+        if not start.startswith(MAGIC):
+            return None
+        try:
+            return _parse(start, stream)
+        except (struct.error, UnicodeDecodeError) as error:
+            raise ValueError('the qcow2 header of %s is damaged: %s'
+                             % (path, error))
+
+
+def _parse(start, stream):
+    __, version, name_at, name_size, __, size = _FIXED.unpack_from(start)
+    backing = _name(stream, name_at, name_size) if name_at else None
+    return Header(version, size, backing, _data_file(start, version, stream))
+
+
+def _name(stream, offset, length):
+    if length > _LONGEST_NAME:
+        raise ValueError('the qcow2 header has a backing file name of %d '
+                         'bytes, at most %d are allowed'
+                         % (length, _LONGEST_NAME))
+    stream.seek(offset)
+    return stream.read(length).decode('utf-8')
+
+
+def _data_file(start, version, stream):
+    if version < 3:
+        return None
+    features, = struct.unpack_from('>Q', start, 72)
+    if not features & _DATA_FILE_BIT:
+        return None
+    header_length, = struct.unpack_from('>I', start, 100)
+    stream.seek(header_length)
+    return _extension(stream, _DATA_FILE_EXTENSION) or '(not named)'
+
+
+def _extension(stream, wanted):
+    """The text of a header extension, or None."""
+    while True:
+        kind, length = struct.unpack('>II', stream.read(8))
+        if kind == 0 or length > _LONGEST_NAME:
+            return None
+        data = stream.read((length + 7) // 8 * 8)
+        if kind == wanted:
+            return data[:length].decode('utf-8')

@@ -1,0 +1,101 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""qemu-img, one function for each of its commands that we use.
+
+A function returns the operation, not yet started; who runs it decides as
+which user, and watches it. All formats are named: qemu-img never looks into
+a file to find out what it is, because what it finds there may have been
+written by a tenant.
+"""
+
+from remotefs_drivers import errors
+from remotefs_drivers.qemu import command
+
+FORMATS = ('raw', 'qcow2')
+
+#: Seconds for commands that write headers only.
+SHORT = 120
+#: Seconds without any progress after which a copy is given up. qemu-img
+#: reports every tenth of a percent, of which a big volume on a slow share
+#: has its share of minutes.
+STALL = 1800
+
+
+def create_qcow2(path, size, preallocation='off'):
+    """A qcow2 file with a virtual size in bytes; 1 child.
+
+    The file is there already, empty and with its mode: it was made
+    exclusively, which qemu-img cannot do.
+
+    :param preallocation: off, metadata, falloc or full
+    """
+    argv = ['qemu-img', 'create', '-q', '-f', 'qcow2',
+            '-o', 'preallocation=%s' % preallocation, path, str(size)]
+    if preallocation in ('off', 'metadata'):
+        return _operation(argv, timeout=SHORT)
+    return _operation(argv)
+
+
+def convert(source, source_format, target, target_format):
+    """Copy a standalone image into a target that is there and all zeroes.
+
+    The target keeps its inode, its mode and its size, which may be larger
+    than the source's. Sparse stays sparse.
+
+    :param source_format: as qemu-img calls it; beyond FORMATS those that
+                          an image from Glance may have
+    """
+    _check(target_format)
+    return _operation(
+        ['qemu-img', 'convert', '-p', '-n', '--target-is-zero',
+         '-t', 'writeback', '-f', source_format, '-O', target_format,
+         source, target], stall_timeout=STALL)
+
+
+def export(source, source_format, target, target_format, compress=False):
+    """Copy an image into a new file of any format that qemu-img writes."""
+    _check(source_format)
+    argv = ['qemu-img', 'convert', '-p', '-f', source_format,
+            '-O', target_format]
+    if compress:
+        argv.append('-c')
+    return _operation(argv + [source, target], stall_timeout=STALL)
+
+
+def resize(path, file_format, size):
+    """Set the virtual size, in bytes, to a larger one."""
+    _check(file_format)
+    return _operation(['qemu-img', 'resize', '-q', '-f', file_format, path,
+                       str(size)], timeout=SHORT)
+
+
+def info(path, file_format):
+    """What qemu-img says of an image, as JSON text.
+
+    For images from outside, after the format inspector let them pass.
+    """
+    return _operation(['qemu-img', 'info', '-f', file_format, '--output',
+                       'json', path], timeout=SHORT)
+
+
+def _operation(argv, **limits):
+    return command.Operation(argv, memory_limit=command.MEMORY_LIMIT,
+                             **limits)
+
+
+def _check(file_format):
+    if file_format not in FORMATS:
+        raise errors.CommandFailed(
+            program='qemu-img', exit_code='none', command='none',
+            stderr='"%s" is not one of the formats of a volume: %s'
+                   % (file_format, ', '.join(FORMATS)))

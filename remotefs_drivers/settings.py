@@ -1,0 +1,197 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What the operator configured, read once and frozen.
+
+Drivers read their configuration section here, at ``do_setup``, and nowhere
+else; an option that has no value in the section falls back to
+``[backend_defaults]`` and then to its default, as Cinder does it.
+"""
+
+import dataclasses
+import os
+import types
+from typing import Mapping
+from typing import Optional
+
+from cinder.volume import volume_utils
+
+from remotefs_drivers import errors
+from remotefs_drivers.share import table
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The options that all drivers share.
+
+    :ivar prefix: what the driver's own options start with, as 'nfs'
+    :ivar share_timeout: seconds a share may take to answer
+    :ivar thick: whether the whole size of a volume is reserved
+    :ivar reserved_percentage: share of the capacity kept free, 0 to 100
+    :ivar over_subscription: how often the capacity may be promised
+    """
+
+    prefix: str
+    backend_name: str
+    qcow2: bool
+    sparse: bool
+    thick: bool
+    share_timeout: int
+    pool_per_share: bool
+    secure_operations: str
+    secure_permissions: str
+    reserved_percentage: int
+    over_subscription: float
+
+    def option(self, name):
+        """The full name of one of the driver's own options."""
+        return '%s_%s' % (self.prefix, name)
+
+    @property
+    def file_format(self):
+        """The format of new volumes, 'raw' or 'qcow2'."""
+        return 'qcow2' if self.qcow2 else 'raw'
+
+
+@dataclasses.dataclass(frozen=True)
+class Nfs:
+    """The options of NfsDriver.
+
+    :ivar nas_location: 'address:/export' of nas_host and nas_share_path, or
+                        None when they are not set
+    :ivar mount_options: for all shares, or None
+    :ivar mount_timeout: seconds
+    """
+
+    nas_location: Optional[str]
+    shares_config: str
+    mount_point_base: str
+    mount_options: Optional[str]
+    mount_attempts: int
+    mount_timeout: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Posix:
+    """The options of PosixDriver.
+
+    :ivar directories: absolute paths, in the operator's order
+    :ivar exports: directory -> NFS export that hosts attach it by
+    """
+
+    directories: tuple
+    attach_type: str
+    exports: Mapping[str, str]
+
+
+def read(configuration, prefix, default_backend_name):
+    """Read the section of a backend.
+
+    :param configuration: the cinder.volume.configuration object
+    :param default_backend_name: used where volume_backend_name is not set
+    """
+    sparse = _own(configuration, prefix, 'sparsed_volumes')
+    thin = configuration.nas_volume_prov_type == 'thin'
+    return Settings(
+        prefix=prefix,
+        backend_name=(configuration.safe_get('volume_backend_name') or
+                      default_backend_name),
+        qcow2=_own(configuration, prefix, 'qcow2_volumes'),
+        sparse=sparse,
+        thick=not (thin and sparse),
+        share_timeout=_own(configuration, prefix, 'share_timeout'),
+        pool_per_share=_own(configuration, prefix, 'pool_per_share'),
+        secure_operations=_secure(configuration,
+                                  'nas_secure_file_operations'),
+        secure_permissions=_secure(configuration,
+                                   'nas_secure_file_permissions'),
+        reserved_percentage=configuration.reserved_percentage,
+        over_subscription=volume_utils.get_max_over_subscription_ratio(
+            configuration.max_over_subscription_ratio,
+            supports_auto=False),
+    )
+
+
+def read_nfs(configuration):
+    """Read the options of NfsDriver.
+
+    :raises ShareConfigInvalid: when one of them makes no sense
+    """
+    options = configuration.nas_mount_options
+    if options is None:
+        options = configuration.nfs_mount_options
+    base = _absolute(configuration.nfs_mount_point_base,
+                     'nfs_mount_point_base')
+    return Nfs(nas_location=_nas_location(configuration),
+               shares_config=configuration.nfs_shares_config,
+               mount_point_base=os.path.realpath(base),
+               mount_options=options,
+               mount_attempts=configuration.nfs_mount_attempts,
+               mount_timeout=configuration.nfs_mount_timeout)
+
+
+def read_posix(configuration):
+    """Read the options of PosixDriver.
+
+    :raises ShareConfigInvalid: when one of them makes no sense
+    """
+    directories = tuple(_absolute(path, 'posix_directories')
+                        for path in configuration.posix_directories)
+    if not directories:
+        raise errors.ShareConfigInvalid(
+            option='posix_directories',
+            reason='it names no directory, expected at least one')
+    attach_type = configuration.posix_attach_type
+    if configuration.posix_qcow2_volumes and attach_type != 'nfs':
+        raise errors.ShareConfigInvalid(
+            option='posix_attach_type',
+            reason='"%s" can carry raw volumes only, and posix_qcow2_volumes '
+                   'is true. Set posix_attach_type = nfs, or '
+                   'posix_qcow2_volumes = false' % attach_type)
+    exports = {_absolute(path, 'posix_nfs_exports'): export for path, export
+               in configuration.posix_nfs_exports.items()}
+    return Posix(directories, attach_type, types.MappingProxyType(exports))
+
+
+def _nas_location(configuration):
+    host, path = configuration.nas_host, configuration.nas_share_path
+    if not (host and path):
+        return None
+    location = '%s:%s' % (host, path)
+    if not table.is_location(location):
+        raise errors.ShareConfigInvalid(
+            option='nas_host, nas_share_path',
+            reason='"%s" is not of the form address:/export' % location)
+    return location
+
+
+def _absolute(path, option):
+    """A path from an option, without a slash at its end."""
+    if not path or not os.path.isabs(path):
+        raise errors.ShareConfigInvalid(
+            option=option, reason='"%s" is not an absolute path' % path)
+    return os.path.normpath(path)
+
+
+def _own(configuration, prefix, name):
+    return getattr(configuration, '%s_%s' % (prefix, name))
+
+
+def _secure(configuration, option):
+    # The in-tree definition of the option knows no choices, and may be the
+    # one that is registered.
+    value = str(getattr(configuration, option)).lower()
+    if value not in ('auto', 'true', 'false'):
+        raise errors.ShareConfigInvalid(
+            option=option,
+            reason='"%s" is none of auto, true, false' % value)
+    return value

@@ -1,0 +1,1 @@
+"""Shares: which there are, how they are mounted, how they fare."""

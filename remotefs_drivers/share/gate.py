@@ -1,0 +1,102 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The way to one share: calls that cannot hang the service.
+
+A call that does not come back in time marks the share as down. From then on
+nothing is sent to it before a child process, which can be killed, has got
+an answer: so a dead server costs a few stuck threads, not one for each
+request, and no other share waits for them.
+"""
+
+import threading
+
+from oslo_log import log as logging
+
+from remotefs_drivers import errors
+from remotefs_drivers import offload
+from remotefs_drivers.share import capacity
+
+LOG = logging.getLogger(__name__)
+
+#: Calls under way at once. Under eventlet all shares have 20 native threads
+#: together: five dead shares do not use them up.
+_AT_ONCE = 4
+
+
+class Gate:
+    """The way to one share.
+
+    :param location: of the share, for messages
+    :param path: its mount point
+    :param timeout: seconds that a call may take
+    :param option: the name of the option with the timeout, for messages
+    :ivar mounting: lock to hold while mounting the share
+    """
+
+    def __init__(self, location, path, timeout, option):
+        self.path = path
+        self.mounting = threading.Lock()
+        self._location = location
+        self._timeout = timeout
+        self._option = option
+        self._workers = offload.Workers(_AT_ONCE)
+        self._down = False
+
+    def call(self, what, function, *args, limit=None):
+        """Call a function that touches the share.
+
+        :param what: for the message when it hangs, such as 'create'
+        :param limit: seconds, for a call that may take longer than usual
+        :raises ShareTimeout: when it does not come back in time
+        """
+        if self._down:
+            self.check()
+        try:
+            return self._workers.call(limit or self._timeout, function,
+                                      *args)
+        except offload.Hung:
+            self._mark_down()
+            raise self._silent(what)
+
+    def check(self):
+        """Ask for the capacity by a child process; the share is up or down.
+
+        :returns: a capacity.Capacity
+        :raises ShareTimeout, ShareUnavailable: when it does not answer
+        """
+        try:
+            answer = capacity.ask(self.path, self._timeout)
+        except errors.CommandTimeout:
+            self._mark_down()
+            raise self._silent('statfs')
+        except errors.CommandFailed as error:
+            raise errors.ShareUnavailable(share=self._location,
+                                          reason=str(error))
+        if self._down:
+            LOG.info('Share %s answers again', self._location)
+            self._down = False
+            # Threads that hang in the old call keep their places: have new
+            # ones.
+            self._workers = offload.Workers(_AT_ONCE)
+        return answer
+
+    def _mark_down(self):
+        if not self._down:
+            LOG.error('Share %s does not answer and counts as down',
+                      self._location)
+            self._down = True
+
+    def _silent(self, what):
+        return errors.ShareTimeout(share=self._location, what=what,
+                                   seconds=self._timeout,
+                                   option=self._option)

@@ -1,0 +1,191 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Volume files on a share: make, grow, share blocks, replace, remove.
+
+Everything here blocks, works on absolute paths and raises OSError. The last
+part of a path is never followed when it is a symbolic link: whoever can
+write to the share, a compute host for example, could otherwise let the
+service write elsewhere.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import tempfile
+
+import six
+
+#: ioctl_ficlone(2): let the target share the blocks of the source.
+_FICLONE = 0x40049409
+#: Answers of file systems that cannot share blocks, or not these.
+_CANNOT_CLONE = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL,
+                 errno.ENOSYS, errno.EPERM, errno.ETXTBSY)
+
+
+def create(path, size, mode):
+    """Make a new file, sparse, of so many bytes.
+
+    :param mode: its permissions, whatever the umask says
+    :raises FileExistsError: when anything, a symbolic link too, has the name
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    try:
+        os.ftruncate(descriptor, size)
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    except BaseException:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+    sync_folder(os.path.dirname(path))
+
+
+def size_of(path):
+    """The size of a regular file, bytes.
+
+    :raises OSError: ELOOP for a symbolic link, EINVAL for anything else
+                     that is not a regular file
+    """
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.ELOOP, 'it is a symbolic link', path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, 'it is not a regular file', path)
+    return status.st_size
+
+
+def size_alone(path, companion):
+    """The size of a regular file that has no companion.
+
+    :raises FileExistsError: with the companion's path, when it is there
+    """
+    if os.path.lexists(companion):
+        raise FileExistsError(errno.EEXIST, 'it exists', companion)
+    return size_of(path)
+
+
+def blank(path, size):
+    """Make a file sparse and all zeroes, of so many bytes."""
+    with _opened(path, os.O_WRONLY) as descriptor:
+        os.ftruncate(descriptor, 0)
+        os.ftruncate(descriptor, size)
+
+
+def grow(path, size):
+    """Make a file larger, the new part a hole; size in bytes.
+
+    A file that is as large already is left alone: the call was made before
+    and cut off. One that is larger is never cut.
+    """
+    with _opened(path, os.O_WRONLY) as descriptor:
+        if os.fstat(descriptor).st_size < size:
+            os.ftruncate(descriptor, size)
+            os.fsync(descriptor)
+
+
+def shrink_back(path, size):
+    """Undo a growth that failed in the middle; nothing was written there."""
+    with _opened(path, os.O_WRONLY) as descriptor:
+        os.ftruncate(descriptor, size)
+
+
+def clone(source, target):
+    """Let an empty file share all blocks of another one.
+
+    :returns: False when the file system cannot do that
+    """
+    with _opened(source, os.O_RDONLY) as origin:
+        with _opened(target, os.O_WRONLY) as copy:
+            try:
+                fcntl.ioctl(copy, _FICLONE, origin)
+            except OSError as error:
+                if error.errno in _CANNOT_CLONE:
+                    return False
+                raise
+            os.fsync(copy)
+    return True
+
+
+def remove(path):
+    """Remove a file. Returns False when there was none."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def remove_alone(path, others, companion):
+    """Remove a file and what goes with it, unless it has a companion.
+
+    :param others: files that are removed first, where they are there
+    :returns: whether the file itself was there
+    :raises FileExistsError: with the companion's path, when it is there
+    """
+    if os.path.lexists(companion):
+        raise FileExistsError(errno.EEXIST, 'it exists', companion)
+    for other in others:
+        remove(other)
+    return remove(path)
+
+
+def write_atomic(path, text, mode):
+    """Write a small file so that a crash leaves the old or the new one.
+
+    The data reach the disk before the name does, and the name before this
+    returns.
+    """
+    folder, name = os.path.split(path)
+    descriptor, temporary = tempfile.mkstemp(prefix='.%s.' % name,
+                                             suffix='.tmp', dir=folder)
+    try:
+        with os.fdopen(descriptor, 'wb') as stream:
+            os.fchmod(stream.fileno(), mode)
+            stream.write(six.ensure_binary(text))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        remove(temporary)
+        raise
+    sync_folder(folder)
+
+
+def sync_folder(path):
+    """Make the names in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some FUSE file systems have no fsync for folders; they write
+        # through.
+        if error.errno not in (errno.EINVAL, errno.ENOSYS):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _opened(path, flags):
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC |
+                         os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, 'it is not a regular file', path)
+        yield descriptor
+    finally:
+        os.close(descriptor)
