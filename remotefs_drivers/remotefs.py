@@ -23,6 +23,7 @@ import contextlib
 import errno
 import os
 
+from cinder.common import constants
 from cinder import context as cinder_context
 from cinder import objects
 from cinder.volume import driver
@@ -391,9 +392,14 @@ class RemoteFSDriver(driver.VolumeDriver):
             self._settings, capacities, self._features(),
             {'vendor_name': self.vendor_name,
              'driver_version': self.get_version(),
-             'storage_protocol': self.driver_volume_type,
+             'storage_protocol': self._storage_protocol(),
              'filter_function': self.get_filter_function(),
              'goodness_function': self.get_goodness_function()})
+
+    def _storage_protocol(self):
+        """One of cinder.common.constants."""
+        return (constants.NFS_VARIANT if self.driver_volume_type == 'nfs'
+                else constants.FILE)
 
     def _features(self):
         """What each pool can do, for the scheduler."""

@@ -1,0 +1,129 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""A driver as cinder-volume builds it, without the service around it.
+
+The class by its ``volume_driver`` path, options through a configuration
+section, volumes as real objects in a real sqlite database. For tests that
+look at one driver closely, and for the benchmarks; whole services are in
+``remotefs_drivers.embedded``.
+"""
+
+import os
+
+from cinder import context
+from cinder import coordination
+from cinder.db import migration
+from cinder import objects
+
+# Cinder's modules look these up by name when they are imported.
+objects.register_all()
+
+from cinder.volume import configuration  # noqa: E402
+from cinder.volume import driver as cinder_driver  # noqa: E402
+from cinder.volume import manager  # noqa: E402
+from oslo_config import cfg  # noqa: E402
+from oslo_utils import importutils  # noqa: E402
+
+CONF = cfg.CONF
+PROJECT = '0123456789abcdef0123456789abcdef'
+USER = 'fedcba9876543210fedcba9876543210'
+
+
+class Rig:
+    """A Cinder database and configuration in a folder.
+
+    One for each process: Cinder keeps its database and its locks in globals.
+
+    :param folder: a path, empty or made by an earlier rig
+    """
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+        self.context = context.RequestContext(USER, PROJECT, is_admin=True)
+        self._configure()
+        migration.db_sync()
+        coordination.COORDINATOR.start()
+
+    def _configure(self):
+        database = 'sqlite:///%s' % os.path.join(self.folder, 'cinder.sqlite')
+        for folder in ('locks', 'conversion'):
+            os.makedirs(os.path.join(self.folder, folder), exist_ok=True)
+        CONF([], project='cinder', default_config_files=[])
+        CONF.set_override('connection', database, 'database')
+        CONF.set_override('state_path', self.folder)
+        CONF.set_override('lock_path', os.path.join(self.folder, 'locks'),
+                          'oslo_concurrency')
+        CONF.set_override('backend_url', 'file://' + self.folder,
+                          'coordination')
+        CONF.set_override('image_conversion_dir',
+                          os.path.join(self.folder, 'conversion'))
+
+    def driver(self, path, section='alpha', new_installation=True,
+               setup=True, **options):
+        """Build a driver by its path, and set it up as the manager does."""
+        backend = configuration.Configuration(
+            manager.volume_backend_opts + cinder_driver.volume_opts,
+            config_group=section)
+        built = importutils.import_class(path)
+        backend.append_config_values(built.get_driver_options())
+        for name, value in dict(options,
+                                volume_backend_name=section).items():
+            CONF.set_override(name, value, group=section)
+        driver = importutils.import_object(
+            path, configuration=backend, host='rig@%s' % section,
+            cluster_name=None, is_vol_db_empty=new_installation,
+            active_backend_id=None)
+        if setup:
+            self.set_up(driver)
+        return driver
+
+    def set_up(self, driver):
+        """What VolumeManager.init_host does with a driver."""
+        driver.do_setup(self.context)
+        driver.check_for_setup_error()
+        driver.get_version()
+        driver.init_capabilities()
+        volumes = objects.VolumeList.get_all_by_host(self.context,
+                                                     driver.host)
+        driver.update_provider_info(volumes, objects.SnapshotList())
+        driver.set_throttle()
+        driver.set_initialized()
+        driver.get_volume_stats(refresh=True)
+
+    def new_volume(self, driver, size=1, pool=None, **fields):
+        """A volume in the database, not yet made by its driver."""
+        host = driver.host if pool is None else '%s#%s' % (driver.host, pool)
+        values = dict({'status': 'creating', 'attach_status': 'detached',
+                       'size': size, 'host': host,
+                       'user_id': USER,
+                       'project_id': PROJECT,
+                       'volume_type_id': self._default_type()}, **fields)
+        volume = objects.Volume(context=self.context, **values)
+        volume.create()
+        return volume
+
+    def volume(self, driver, size=1, **fields):
+        """A volume as it is after its creation."""
+        volume = self.new_volume(driver, size, **fields)
+        volume.update(driver.create_volume(volume) or {})
+        volume.status = 'available'
+        volume.save()
+        return volume
+
+    def reload(self, volume):
+        """The volume as the database knows it."""
+        return objects.Volume.get_by_id(self.context, volume.id)
+
+    def _default_type(self):
+        return objects.VolumeType.get_by_name_or_id(self.context,
+                                                    '__DEFAULT__').id
