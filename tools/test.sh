@@ -1,0 +1,350 @@
+#!/bin/sh
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+#
+# sh tools/test.sh [--allow-missing] [RING ...]
+#
+# All that CI runs, from a bare Debian or Ubuntu on: system packages, virtual
+# environments, and the rings of tests.  Without a name all rings are run:
+#
+#   pep8        flake8 with OpenStack's hacking rules; the shell scripts parse
+#   docs        the manual and the release notes build without a warning
+#   unit        tests/unit
+#   functional  tests/functional: a whole Cinder and Glance, over HTTP
+#   crash       tests/crash: the service killed in each verb
+#   short       tests/unit, and the tests of tests/functional that are marked
+#               "short", on Cinder 27 with the lowest library versions that
+#               we claim, and on Cinder 28 with today's
+#   realnfs     tests/realnfs: a real NFS server in a small virtual machine
+#
+# As root: tests run as the user remotefs-test, which is made, and only those
+# that are marked "root" (and realnfs) as root, since as root every check of
+# rights passes.  As another user: root's tests are left out, which counts as
+# a failure unless --allow-missing is given.  A test that is skipped counts
+# as a failure on the same terms.
+#
+# REMOTEFS_VENV is the place of the virtual environment (see tools/lib.sh).
+
+set -u
+TOP=$(cd "$(dirname "$0")/.." && pwd)
+. "$TOP/tools/lib.sh"
+
+RINGS='pep8 docs unit functional crash short realnfs'
+TEST_USER=remotefs-test
+# Seconds after which a run of pytest is killed.
+LIMIT=2400
+export PATH="$PATH:/usr/sbin:/sbin" PYTHONDONTWRITEBYTECODE=1
+
+ALLOW_MISSING=
+ASKED=
+for argument; do
+    case "$argument" in
+    --allow-missing) ALLOW_MISSING=yes ;;
+    -h | --help) sed -n '/^# sh tools/,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *)
+        case " $RINGS " in
+        *" $argument "*) ASKED="$ASKED $argument" ;;
+        *) die "no ring is called $argument; there are: $RINGS" ;;
+        esac
+        ;;
+    esac
+done
+ASKED=${ASKED:-$RINGS}
+
+asked() {
+    for _ring in "$@"; do
+        case " $ASKED " in *" $_ring "*) return 0 ;; esac
+    done
+    return 1
+}
+
+is_root() {
+    [ "$(id -u)" -eq 0 ]
+}
+
+# --- a place that the ordinary user can read -------------------------------
+
+WORK=$(mktemp -d /var/tmp/remotefs.XXXXXX) || exit 1
+chmod 755 "$WORK"
+JOBS=
+
+clean_up() {
+    for _job in $JOBS; do
+        kill "$_job" 2>/dev/null
+    done
+    wait
+    rm -rf "$WORK"
+}
+trap clean_up EXIT
+trap 'exit 1' HUP INT TERM
+
+as_user() {
+    if is_root; then
+        runuser -u "$TEST_USER" -- env HOME="$WORK/home" "$@"
+    else
+        env HOME="$WORK/home" "$@"
+    fi
+}
+
+make_user() {
+    mkdir -p "$WORK/home"
+    if is_root; then
+        if ! id "$TEST_USER" >/dev/null 2>&1; then
+            useradd --system --user-group --no-create-home \
+                --shell /usr/sbin/nologin "$TEST_USER" ||
+                die "cannot make the user $TEST_USER"
+            say "user $TEST_USER made"
+        fi
+        chown "$TEST_USER:" "$WORK/home"
+    fi
+}
+
+user_can_read_all() {
+    list_sources | (cd "$TOP" && as_user xargs -0 -r cat) \
+        >/dev/null 2>&1
+}
+
+# Root must not build in another user's checkout either.
+settle_sources() {
+    is_root || return 0
+    if _own_checkout && user_can_read_all; then
+        return 0
+    fi
+    say "$TOP is not for everybody to read: testing a copy of it," \
+        "uncommitted changes included"
+    mkdir "$WORK/source" && copy_sources "$WORK/source" || exit 1
+    TOP="$WORK/source"
+    REMOTEFS_VENV="$WORK/venv"
+}
+
+# --- what has to be installed ----------------------------------------------
+
+profiles() {
+    printf 'demo'
+    if asked unit functional crash short; then printf ' test'; fi
+    if asked realnfs; then printf ' realnfs'; fi
+}
+
+# The lowest versions that requirements.txt allows; they run on Python 3.11
+# at most, where today's take their place.
+make_venv_27() {
+    if "$(system_python)" -c \
+        'import sys; sys.exit(sys.version_info > (3, 12))'; then
+        make_venv "$REMOTEFS_VENV-27" test cinder==27.0.0 \
+            -c "$TOP/lower-constraints.txt"
+    else
+        make_venv "$REMOTEFS_VENV-27" test cinder==27.0.0
+    fi
+}
+
+make_venv_28() {
+    make_venv "$REMOTEFS_VENV-28" test cinder==28.0.0
+}
+
+in_background() {
+    "$@" >"$WORK/$1.out" 2>&1 &
+    JOBS="$JOBS $!"
+    eval "JOB_$1=$!"
+}
+
+# wait_for FUNCTION: of in_background; shows what it said.
+wait_for() {
+    eval "_pid=\$JOB_$1"
+    wait "$_pid"
+    _rc=$?
+    cat "$WORK/$1.out"
+    return "$_rc"
+}
+
+install_rest() {
+    need_packages $(profiles)
+}
+
+install_all() {
+    # Without the first the rest cannot begin; then two things at a time.
+    (need_packages demo) || exit 1
+    in_background install_rest
+    make_venv "$REMOTEFS_VENV" test,pep8,docs
+    wait_for install_rest || exit 1
+    if asked short; then
+        in_background make_venv_27
+        in_background make_venv_28
+    fi
+}
+
+# --- rings -----------------------------------------------------------------
+
+TABLE="$WORK/table"
+FAILED=
+: >"$TABLE"
+
+# record NAME SECONDS RC NOTE
+record() {
+    _state=passed
+    if [ "$3" -ne 0 ]; then
+        _state=FAILED
+        FAILED=yes
+    fi
+    printf '%-22s %-7s %5s s  %s\n' "$1" "$_state" "$2" "$4" >>"$TABLE"
+}
+
+# What this run of the script cannot do at all.
+record_missing() {
+    say "$1: not run: $2"
+    if [ -z "$ALLOW_MISSING" ]; then
+        FAILED=yes
+    fi
+    printf '%-22s %-7s %5s    %s\n' "$1" "NOT RUN" - "$2" >>"$TABLE"
+}
+
+# run NAME COMMAND...
+run() {
+    _name=$1 _start=$(now)
+    shift
+    say "" "=== $_name"
+    { "$@" </dev/null; echo $? >"$WORK/rc"; } 2>&1 | tee "$WORK/log"
+    record "$_name" $(($(now) - _start)) "$(cat "$WORK/rc")" \
+        "$(grep -a '[^[:space:]]' "$WORK/log" | tail -n 1 | tr -d '=' |
+            cut -c 1-70)"
+}
+
+# run_pytest NAME WHO VENV ARGUMENT...: WHO is as_user or nothing.
+run_pytest() {
+    _who=$2 _python="$3/bin/python"
+    _ring=$1
+    shift 3
+    _tmp="$WORK/tmp"
+    rm -rf "$_tmp"
+    mkdir -m 755 "$_tmp"
+    if [ -n "$_who" ] && is_root; then
+        chown "$TEST_USER:" "$_tmp"
+    fi
+    (
+        cd "$TOP" || exit 1
+        export HYPOTHESIS_STORAGE_DIRECTORY="$_tmp/hypothesis"
+        run "$_ring" $_who timeout --kill-after=30 "$LIMIT" \
+            "$_python" -m pytest -q -p no:cacheprovider \
+            --basetemp="$_tmp/t" ${ALLOW_MISSING:+--allow-missing} "$@"
+        [ -z "$FAILED" ]
+    ) || FAILED=yes
+}
+
+has_tests() {
+    find "$TOP/tests/$1" -name 'test_*.py' 2>/dev/null | grep -q .
+}
+
+has_root_tests() {
+    grep -rq --include='*.py' 'mark\.root' "$TOP/tests/$1"
+}
+
+# run_ring NAME: as the ordinary user, then what is marked root as root.
+run_ring() {
+    if ! has_tests "$1"; then
+        record_missing "$1" 'there are no tests'
+        return
+    fi
+    run_pytest "$1" as_user "$REMOTEFS_VENV" -m 'not root' "tests/$1"
+    if has_root_tests "$1"; then
+        if is_root; then
+            run_pytest "$1, as root" '' "$REMOTEFS_VENV" -m root "tests/$1"
+        else
+            record_missing "$1, as root" 'needs root'
+        fi
+    fi
+}
+
+ring_pep8() {
+    pep8() {
+        cd "$TOP" && "$REMOTEFS_VENV/bin/flake8" || return
+        for _script in tools/*.sh; do
+            sh -n "$_script" || return
+        done
+        bash -n .ci/run devstack/plugin.sh || return
+        echo "flake8 and the shell found nothing"
+    }
+    run pep8 pep8
+}
+
+ring_docs() {
+    docs() {
+        "$REMOTEFS_VENV/bin/sphinx-build" -q -W --keep-going -b html \
+            -d "$WORK/doctrees" "$TOP/doc/source" "$WORK/html" || return
+        if [ -e "$TOP/.git" ]; then
+            "$REMOTEFS_VENV/bin/sphinx-build" -q -W --keep-going -b html \
+                -d "$WORK/notetrees" "$TOP/releasenotes/source" \
+                "$WORK/notes" || return
+        fi
+        echo "built without a warning"
+    }
+    run docs docs
+}
+
+ring_unit() {
+    run_ring unit
+}
+
+ring_functional() {
+    run_ring functional
+}
+
+ring_crash() {
+    run_ring crash
+}
+
+ring_short() {
+    for _release in 27 28; do
+        if ! wait_for "make_venv_$_release"; then
+            record "short, Cinder $_release" 0 1 'could not be installed'
+            continue
+        fi
+        run_pytest "unit, Cinder $_release" as_user \
+            "$REMOTEFS_VENV-$_release" -m 'not root' tests/unit
+        if grep -rq --include='*.py' 'mark\.short' "$TOP/tests/functional"
+        then
+            run_pytest "short, Cinder $_release" as_user \
+                "$REMOTEFS_VENV-$_release" -m 'short and not root' \
+                tests/functional
+        fi
+    done
+}
+
+ring_realnfs() {
+    if ! has_tests realnfs; then
+        record_missing realnfs 'there are no tests'
+    elif is_root; then
+        run_pytest realnfs '' "$REMOTEFS_VENV" tests/realnfs
+    else
+        record_missing realnfs 'needs root'
+    fi
+}
+
+BEGIN=$(now)
+make_user
+settle_sources
+say "Installing"
+install_all
+record install $(($(now) - BEGIN)) 0 "$("$REMOTEFS_VENV/bin/pip" list \
+    2>/dev/null | awk '/^(cinder|glance|os-brick) /{printf "%s %s  ", $1, $2}')"
+for ring in $RINGS; do
+    if asked "$ring"; then
+        "ring_$ring"
+    fi
+done
+
+say "" "=== $(uname -srm), $(. /etc/os-release && echo "$PRETTY_NAME")," \
+    "as $(id -un), $(($(now) - BEGIN)) s"
+cat "$TABLE"
+if [ -n "$FAILED" ]; then
+    say "FAILED"
+    exit 1
+fi
+say "all passed"
