@@ -28,9 +28,7 @@ def of(volume):
 
     :raises FormatUnknown: when none, or none of these, is recorded
     """
-    # Admin metadata is loaded for an admin only.
-    with volume.obj_as_admin():
-        metadata = volume.admin_metadata or {}
+    metadata = _metadata(volume)
     recorded = metadata.get(_moved_key(volume.name_id), metadata.get(KEY))
     if recorded not in image.FORMATS:
         raise errors.FormatUnknown(volume=volume.id, value=recorded)
@@ -68,5 +66,13 @@ def _moved_key(name_id):
 
 def _save(volume, changes):
     with volume.obj_as_admin():
-        volume.admin_metadata = dict(volume.admin_metadata or {}, **changes)
+        volume.admin_metadata = dict(_metadata(volume), **changes)
         volume.save()
+
+
+def _metadata(volume):
+    if not volume.obj_attr_is_set('admin_metadata'):
+        # Loaded for an admin only.
+        with volume.obj_as_admin():
+            volume.obj_load_attr('admin_metadata')
+    return volume.admin_metadata or {}

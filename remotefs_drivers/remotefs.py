@@ -260,9 +260,12 @@ class RemoteFSDriver(driver.VolumeDriver):
 
     def initialize_connection(self, volume, connector):
         """What a host needs to know to attach the volume."""
-        with self._locks.volumes(volume.id):
-            share, path = self._file_of(volume)
         file_format = formats.of(volume)
+        with self._locks.volumes(volume.id):
+            share = self._shares.known(volume)
+            size = self._file_size(volume, share)
+            if file_format == 'raw' and size < volume.size * units.Gi:
+                self._restore_size(volume, share, size)
         if volume.status in ('backing-up', 'restoring-backup'):
             self._refuse_unless_raw(volume, file_format)
         connection = self._connection(volume, share, file_format)
@@ -413,12 +416,17 @@ class RemoteFSDriver(driver.VolumeDriver):
     def _file_of(self, volume):
         """(share, path) of a volume whose file is really there."""
         share = self._shares.known(volume)
+        self._file_size(volume, share)
+        return share, self._path(share, names.of(volume))
+
+    def _file_size(self, volume, share):
+        """The size in bytes of a volume's file, which is really there."""
         name = names.of(volume)
         path = self._path(share, name)
         with _explained(volume, share, path):
-            self._shares.call(share, 'stat', self._files.size_alone, path,
-                              self._path(share, names.snapshot_table(name)))
-        return share, path
+            return self._shares.call(
+                share, 'stat', self._files.size_alone, path,
+                self._path(share, names.snapshot_table(name)))
 
     def _path(self, share, name):
         return os.path.join(self._shares.path(share), name)
@@ -517,6 +525,15 @@ class RemoteFSDriver(driver.VolumeDriver):
                     self._shares.call(share, 'extend',
                                       self._files.shrink_back, path,
                                       size * units.Gi)
+
+    def _restore_size(self, volume, share, size):
+        """Set a size again that a crash of the host took back."""
+        path = self._path(share, names.of(volume))
+        LOG.warning('%s has %d bytes, less than the %d GiB of its volume: '
+                    'it is made as large again', path, size, volume.size)
+        with _explained(volume, share, path):
+            self._shares.call(share, 'extend', self._files.grow, path,
+                              volume.size * units.Gi)
 
     def _share_for_copy(self, volume, source_share):
         """The share of a copy: as the scheduler says, else the source's."""

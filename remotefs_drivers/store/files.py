@@ -89,12 +89,13 @@ def grow(path, size):
     """Make a file larger, the new part a hole; size in bytes.
 
     A file that is as large already is left alone: the call was made before
-    and cut off. One that is larger is never cut.
+    and cut off. One that is larger is never cut. Nothing is flushed: what a
+    guest writes there and flushes takes the size to the disk with it, and a
+    size that was lost with nothing behind it is set again at attach.
     """
     with _opened(path, os.O_WRONLY) as descriptor:
         if os.fstat(descriptor).st_size < size:
             os.ftruncate(descriptor, size)
-            os.fsync(descriptor)
 
 
 def shrink_back(path, size):
