@@ -1,0 +1,37 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""A whole Cinder in one process, and a Glance beside it, for trying out.
+
+For demonstrations, tests and benchmarks; production code never imports it.
+Nothing is faked but the message broker and the identity service: API,
+scheduler, volume services and drivers are the stock ones, on SQLite.
+
+    cloud.Cloud     start, stop, kill and restart; the clients; waiting
+      spec          what a cloud should be (frozen)
+      config        spec -> text of the configuration files (pure)
+      installed     the files that come with Cinder
+      ports         free ports that stay the same over restarts
+      process       a child that dies with us (lifeline), with its log
+      waiting       until a resource is in a state, with a good error if not
+      attachment    a volume attached here by the attachments API
+
+    In the child, never imported by the above:
+      service       starts and stops the services of Cinder
+        transport   fake:/ with messages as JSON
+        identity    the service id of each thread
+        database    one user of SQLite at a time
+        rights      no sudo, no daemons
+        native      Cinder 29 with native threads
+        api         the HTTP server
+      glance_server   the process of Glance
+"""

@@ -1,0 +1,37 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Nothing here ever becomes another user.
+
+Cinder asks for root by ``sudo cinder-rootwrap`` and by privsep daemons. An
+embedded cloud has neither: every command and every privileged function runs
+in this process or as its child, with the rights of whoever started it. For
+root that is everything; for an ordinary user what does need root fails with
+the kernel's own error, and no password is asked for in the background.
+"""
+
+from oslo_privsep import priv_context
+
+from cinder import utils
+
+# A "root helper" that runs the command as it is. An empty one is refused by
+# oslo.concurrency.
+_SAME_USER = 'env'
+
+
+def stay():
+    """Switch off every way to other rights, for this whole process."""
+    utils.get_root_helper = lambda: _SAME_USER
+    # On the class, so that it also covers the contexts that drivers and
+    # os-brick make later.
+    priv_context.PrivContext.client_mode = property(
+        lambda context: False, lambda context, value: None)
