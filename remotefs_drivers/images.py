@@ -216,9 +216,8 @@ def _check_vmdk(path, image_id):
         raise errors.ImageRefused(image_id=image_id, reason=error.msg)
 
 
-def unsound(image_id, error):
-    """The error to raise when qemu-img cannot read an image to its end."""
-    return errors.ImageRefused(image_id=image_id,
-                               reason='it cannot be read: %s' % error)
-
-
+def not_copied(image_id, error):
+    """The error to raise when qemu-img gave up on an image."""
+    return errors.ImageRefused(
+        image_id=image_id,
+        reason='it cannot be copied into the volume: %s' % error)

@@ -317,7 +317,7 @@ class RemoteFSDriver(driver.VolumeDriver):
                 try:
                     self._run_watched(copy, volume)
                 except errors.CommandFailed as error:
-                    raise images.unsound(image_id, error)
+                    raise images.not_copied(image_id, error)
 
     def copy_image_to_encrypted_volume(self, context, volume, image_service,
                                        image_id, disable_sparse=False):

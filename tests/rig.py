@@ -50,12 +50,14 @@ class Rig:
     def __init__(self, folder):
         self.folder = str(folder)
         self.context = context.RequestContext(USER, PROJECT, is_admin=True)
-        self._configure()
-        migration.db_sync()
+        database = os.path.join(self.folder, 'cinder.sqlite')
+        is_new = not os.path.exists(database)
+        self._configure('sqlite:///%s' % database)
+        if is_new:
+            migration.db_sync()
         coordination.COORDINATOR.start()
 
-    def _configure(self):
-        database = 'sqlite:///%s' % os.path.join(self.folder, 'cinder.sqlite')
+    def _configure(self, database):
         for folder in ('locks', 'conversion'):
             os.makedirs(os.path.join(self.folder, folder), exist_ok=True)
         CONF([], project='cinder', default_config_files=[])
