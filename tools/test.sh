@@ -108,9 +108,10 @@ make_user() {
     fi
 }
 
+# The way to the checkout, by its path, and then all that is in it.
 user_can_read_all() {
-    list_sources | (cd "$TOP" && as_user xargs -0 -r cat) \
-        >/dev/null 2>&1
+    as_user test -r "$TOP/setup.py" &&
+        list_sources | (cd "$TOP" && as_user xargs -0 -r cat) >/dev/null 2>&1
 }
 
 # Root must not build in another user's checkout either.
