@@ -36,7 +36,8 @@ def find(mount_point, path=PATH):
     wanted = b' %s ' % _escaped(mount_point)
     found = None
     with open(path, 'rb') as stream:
-        for line in stream.read().splitlines():
+        # Not splitlines(): a carriage return is part of a name.
+        for line in stream.read().split(b'\n'):
             if wanted in line:
                 found = _parse(line, wanted.strip()) or found
     return found
