@@ -179,7 +179,8 @@ def _absolute(path, option):
     if not path or not os.path.isabs(path):
         raise errors.ShareConfigInvalid(
             option=option, reason='"%s" is not an absolute path' % path)
-    return os.path.normpath(path)
+    # Two slashes at the beginning are one to Linux, and two to normpath.
+    return '/' + os.path.normpath(path).lstrip('/')
 
 
 def _own(configuration, prefix, name):

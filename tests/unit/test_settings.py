@@ -1,0 +1,229 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What is read from a section of cinder.conf, and refused there."""
+
+import dataclasses
+
+from cinder.volume import configuration
+from cinder.volume import driver
+from oslo_config import cfg
+import pytest
+
+from remotefs_drivers import errors
+from remotefs_drivers import options
+from remotefs_drivers import settings
+
+
+@pytest.fixture
+def section(tmp_path, monkeypatch):
+    """Makes a configuration object of the lines of a section."""
+    conf = cfg.ConfigOpts()
+    monkeypatch.setattr(configuration, 'CONF', conf)
+
+    def read(*lines, defaults=()):
+        path = tmp_path / 'cinder.conf'
+        path.write_text('\n'.join(['[backend_defaults]', *defaults,
+                                   '[backend]', *lines, '']))
+        conf([], project='cinder', default_config_files=[str(path)])
+        conf.register_opt(cfg.StrOpt('state_path', default='/state'))
+        made = configuration.Configuration(driver.volume_opts, 'backend')
+        made.append_config_values(options.nas_opts + options.nfs_opts +
+                                  options.posix_opts)
+        return made
+    return read
+
+
+def test_defaults(section):
+    assert settings.read(section(), 'nfs', 'Generic_NFS') == (
+        settings.Settings(
+            prefix='nfs', backend_name='Generic_NFS', qcow2=False,
+            sparse=True, thick=False, share_timeout=10, pool_per_share=True,
+            secure_operations='auto', secure_permissions='auto',
+            reserved_percentage=0, over_subscription=20.0))
+
+
+@pytest.mark.parametrize('line, field, value', [
+    ('volume_backend_name = gold', 'backend_name', 'gold'),
+    ('nfs_qcow2_volumes = true', 'qcow2', True),
+    ('nfs_share_timeout = 3', 'share_timeout', 3),
+    ('nfs_pool_per_share = false', 'pool_per_share', False),
+    ('reserved_percentage = 7', 'reserved_percentage', 7),
+    ('max_over_subscription_ratio = 1.5', 'over_subscription', 1.5),
+    # Cinder's drivers take it in any case.
+    ('nas_secure_file_operations = True', 'secure_operations', 'true'),
+    ('nas_secure_file_permissions = FALSE', 'secure_permissions', 'false'),
+])
+def test_what_is_set_counts(section, line, field, value):
+    found = settings.read(section(line), 'nfs', 'x')
+    assert getattr(found, field) == value
+
+
+def test_other_drivers_options_do_not_count(section):
+    assert not settings.read(section('posix_qcow2_volumes = true'), 'nfs',
+                             'x').qcow2
+
+
+def test_backend_defaults_stand_behind_the_section(section):
+    made = section('nfs_share_timeout = 3',
+                   defaults=['nfs_share_timeout = 4',
+                             'nfs_qcow2_volumes = true'])
+    found = settings.read(made, 'nfs', 'x')
+    assert (found.share_timeout, found.qcow2) == (3, True)
+
+
+@pytest.mark.parametrize('provisioning, sparsed, thick', [
+    ('thin', 'true', False),
+    # Either of the two options asks for the whole size.
+    ('thick', 'true', True),
+    ('thin', 'false', True),
+    ('thick', 'false', True),
+])
+def test_thick(section, provisioning, sparsed, thick):
+    made = section('nas_volume_prov_type = %s' % provisioning,
+                   'nfs_sparsed_volumes = %s' % sparsed)
+    assert settings.read(made, 'nfs', 'x').thick is thick
+
+
+@pytest.mark.parametrize('qcow2, expected', [(True, 'qcow2'),
+                                             (False, 'raw')])
+def test_file_format(section, qcow2, expected):
+    made = section('nfs_qcow2_volumes = %s' % qcow2)
+    assert settings.read(made, 'nfs', 'x').file_format == expected
+
+
+def test_option_names_for_messages(section):
+    found = settings.read(section(), 'posix', 'x')
+    assert found.option('share_timeout') == 'posix_share_timeout'
+
+
+def test_settings_are_frozen(section):
+    found = settings.read(section(), 'nfs', 'x')
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.thick = True
+
+
+def test_secure_options_of_the_in_tree_definition(section):
+    """It has no choices, so oslo.config lets anything through."""
+    class Configuration:
+        nas_secure_file_operations = 'perhaps'
+    with pytest.raises(errors.ShareConfigInvalid, match='"perhaps"'):
+        settings._secure(Configuration, 'nas_secure_file_operations')
+
+
+class TestNfs:
+    def test_defaults(self, section):
+        assert settings.read_nfs(section()) == settings.Nfs(
+            nas_location=None, shares_config='/etc/cinder/nfs_shares',
+            mount_point_base='/state/mnt', mount_options=None,
+            mount_attempts=3, mount_timeout=60)
+
+    @pytest.mark.parametrize('lines, location', [
+        (['nas_host = nas', 'nas_share_path = /a'], 'nas:/a'),
+        (['nas_host = [fd00::1]', 'nas_share_path = /a'], '[fd00::1]:/a'),
+        # The old name of the option.
+        (['nas_ip = 10.0.0.1', 'nas_share_path = /a'], '10.0.0.1:/a'),
+        # One without the other is nothing.
+        (['nas_host = nas'], None),
+        (['nas_share_path = /a'], None),
+    ])
+    def test_nas_location(self, section, lines, location):
+        assert settings.read_nfs(section(*lines)).nas_location == location
+
+    @pytest.mark.parametrize('lines', [
+        ['nas_host = nas', 'nas_share_path = a'],
+        ['nas_host = fd00::1', 'nas_share_path = /a'],
+    ])
+    def test_a_location_that_makes_no_sense(self, section, lines):
+        with pytest.raises(errors.ShareConfigInvalid,
+                           match='nas_host, nas_share_path'):
+            settings.read_nfs(section(*lines))
+
+    @pytest.mark.parametrize('lines, expected', [
+        (['nfs_mount_options = vers=3'], 'vers=3'),
+        (['nas_mount_options = vers=4'], 'vers=4'),
+        (['nfs_mount_options = vers=3', 'nas_mount_options = vers=4'],
+         'vers=4'),
+    ])
+    def test_mount_options(self, section, lines, expected):
+        assert settings.read_nfs(section(*lines)).mount_options == expected
+
+    def test_the_base_is_without_links(self, section, tmp_path):
+        """mountinfo knows the real path only."""
+        (tmp_path / 'real').mkdir()
+        (tmp_path / 'link').symlink_to('real')
+        made = section('nfs_mount_point_base = %s/link/' % tmp_path)
+        found = settings.read_nfs(made).mount_point_base
+        assert found == str((tmp_path / 'real').resolve())
+
+    @pytest.mark.parametrize('path', ['mnt', './mnt', ''])
+    def test_the_base_is_absolute(self, section, path):
+        with pytest.raises(errors.ShareConfigInvalid,
+                           match='nfs_mount_point_base'):
+            settings.read_nfs(section('nfs_mount_point_base = %s' % path))
+
+
+class TestPosix:
+    def test_what_is_read(self, section):
+        found = settings.read_posix(section(
+            'posix_directories = /srv/b,/srv/a',
+            'posix_attach_type = nfs',
+            'posix_nfs_exports = /srv/b:nas:/b,/srv/a/:[fd00::1]:/a'))
+        assert found.directories == ('/srv/b', '/srv/a')
+        assert found.attach_type == 'nfs'
+        assert dict(found.exports) == {'/srv/b': 'nas:/b',
+                                       '/srv/a': '[fd00::1]:/a'}
+        with pytest.raises(TypeError):
+            found.exports['/srv/c'] = 'nas:/c'
+
+    @pytest.mark.parametrize('path, expected', [
+        ('/srv/a/', '/srv/a'),
+        ('/srv/../srv/./a', '/srv/a'),
+        # POSIX lets // at the beginning be something else; Linux does not.
+        ('//srv//a', '/srv/a'),
+        ('/', '/'),
+    ])
+    def test_a_directory_has_one_name(self, section, path, expected):
+        found = settings.read_posix(section('posix_directories = ' + path))
+        assert found.directories == (expected,)
+
+    @pytest.mark.parametrize('lines, option', [
+        ([], 'posix_directories'),
+        (['posix_directories = '], 'posix_directories'),
+        (['posix_directories = srv'], 'posix_directories'),
+        (['posix_directories = /a,,/b'], 'posix_directories'),
+        (['posix_directories = /a', 'posix_attach_type = nfs',
+          'posix_nfs_exports = a:nas:/a'], 'posix_nfs_exports'),
+    ])
+    def test_paths_are_absolute(self, section, lines, option):
+        with pytest.raises(errors.ShareConfigInvalid,
+                           match='Option %s:' % option):
+            settings.read_posix(section(*lines))
+
+    @pytest.mark.parametrize('attach_type, qcow2, refused', [
+        ('local', 'false', False),
+        ('gpfs', 'false', False),
+        ('nfs', 'true', False),
+        # A compute host would take the qcow2 file for raw.
+        ('local', 'true', True),
+        ('gpfs', 'true', True),
+    ])
+    def test_qcow2_needs_nfs(self, section, attach_type, qcow2, refused):
+        made = section('posix_directories = /a',
+                       'posix_attach_type = %s' % attach_type,
+                       'posix_qcow2_volumes = %s' % qcow2)
+        if not refused:
+            assert settings.read_posix(made).attach_type == attach_type
+            return
+        with pytest.raises(errors.ShareConfigInvalid,
+                           match='posix_attach_type = nfs'):
+            settings.read_posix(made)
