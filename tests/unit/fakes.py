@@ -1,0 +1,195 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Stand-ins for what the core works with, with tests of their own.
+
+They do what the real ones do as far as the core can see it, and break on
+request. What they were asked to do is in ``calls``.
+"""
+
+import contextlib
+import os
+import uuid
+
+from remotefs_drivers import errors
+from remotefs_drivers import settings
+
+#: Of a backend with thin raw volumes, secure, one pool for each share.
+SETTINGS = settings.Settings(
+    prefix='fake', backend_name='fake', qcow2=False, sparse=True, thick=False,
+    share_timeout=5, pool_per_share=True, secure_operations='true',
+    secure_permissions='true', reserved_percentage=0, over_subscription=20.0)
+
+
+class Mounter:
+    """A mounter (see share.mounter) whose mounts are folders.
+
+    :ivar broken: locations that cannot be mounted
+    :ivar busy: locations that cannot be unmounted
+    :ivar calls: ('mount' or 'unmount', location, limit)
+    """
+
+    def __init__(self, base):
+        self.base = str(base)
+        self.broken = set()
+        self.busy = set()
+        self.calls = []
+        self._mounted = set()
+
+    def path(self, share):
+        return os.path.join(self.base, share.location.replace('/', '-'))
+
+    def is_there(self, share):
+        return self.path(share) in self._mounted
+
+    def mount(self, share, limit=None):
+        self.calls.append(('mount', share.location, limit))
+        if share.location in self.broken:
+            raise errors.MountFailed(share=share.location, reason='broken',
+                                     mount_point=self.path(share))
+        os.makedirs(self.path(share), exist_ok=True)
+        self._mounted.add(self.path(share))
+
+    def unmount(self, share):
+        self.calls.append(('unmount', share.location, None))
+        if share.location in self.busy:
+            raise errors.ShareUnavailable(share=share.location,
+                                          reason='busy')
+        self._mounted.discard(self.path(share))
+
+    def prove(self, path):
+        if path not in self._mounted:
+            raise errors.ShareNotMounted(share=path, path=path,
+                                         reason='not mounted')
+
+    def drop(self, share):
+        """Take a mount away, as a server that crashes does."""
+        self._mounted.discard(self.path(share))
+
+
+class Locks:
+    """Locks that are free always, and know what is held and was held."""
+
+    def __init__(self, prefix='fake'):
+        self.held = ()
+        self.calls = []
+
+    @contextlib.contextmanager
+    def volumes(self, *volume_ids):
+        assert not self.held, 'locks must be taken all at once'
+        self.held = volume_ids
+        self.calls.append(volume_ids)
+        try:
+            yield
+        finally:
+            self.held = ()
+
+
+class Runner:
+    """Stands for command.run: does to files what qemu-img would do.
+
+    :ivar broken: 'qemu-img convert' or alike -> the exception it raises
+    :ivar calls: the arguments of each call, without their limits
+    """
+
+    def __init__(self):
+        self.broken = {}
+        self.calls = []
+
+    def __call__(self, argv, progress=None, aborted=None, **limits):
+        self.calls.append(argv)
+        what = ' '.join(argv[:2]) if argv[0] == 'qemu-img' else argv[0]
+        if what in self.broken:
+            raise self.broken[what]
+        if progress is not None:
+            progress(100.0)
+        work = self._WORK.get(what)
+        if work is not None:
+            work(argv)
+        return '', ''
+
+    def _create(argv):
+        assert os.path.getsize(argv[-2]) == 0
+        _overwrite(argv[-2], b'QFI\xfb, of %s bytes' % argv[-1].encode())
+
+    def _convert(argv):
+        with open(argv[-2], 'rb') as source:
+            data = source.read(64)
+        _overwrite(argv[-1], b'%s of %s' % (
+            argv[argv.index('-O') + 1].encode(), data.rstrip(b'\0')))
+
+    def _resize(argv):
+        _overwrite(argv[-2], b'QFI\xfb, of %s bytes' % argv[-1].encode())
+
+    _WORK = {'qemu-img create': _create,
+             'qemu-img convert': _convert,
+             'qemu-img resize': _resize}
+
+
+def _overwrite(path, data):
+    """Write at the beginning of a file that is there."""
+    with open(path, 'r+b') as stream:
+        stream.write(data)
+
+
+class Volume:
+    """As much of cinder.objects.Volume as drivers look at.
+
+    :ivar saved: (provider_location, admin_metadata) at each save
+    """
+
+    def __init__(self, **fields):
+        self.id = str(uuid.uuid4())
+        self._name_id = None
+        self.size = 1
+        self.status = 'available'
+        self.host = 'host@fake'
+        self.provider_location = None
+        self.admin_metadata = {}
+        self.migration_status = None
+        self.encryption_key_id = None
+        self.volume_type = None
+        self.glance_metadata = None
+        self.saved = []
+        self._is_admin = False
+        for name, value in fields.items():
+            assert hasattr(self, name), name
+            setattr(self, name, value)
+
+    @property
+    def name_id(self):
+        return self._name_id or self.id
+
+    @property
+    def name(self):
+        return 'volume-%s' % self.name_id
+
+    @contextlib.contextmanager
+    def obj_as_admin(self):
+        self._is_admin = True
+        try:
+            yield
+        finally:
+            self._is_admin = False
+
+    def obj_attr_is_set(self, name):
+        return hasattr(self, name)
+
+    def obj_load_attr(self, name):
+        """Raises what Cinder does not say: it loads nothing for a user."""
+        assert self._is_admin, 'admin metadata is for admins'
+        setattr(self, name, {})
+
+    def save(self):
+        assert self._is_admin, 'admin metadata is for admins'
+        self.saved.append((self.provider_location,
+                           dict(self.admin_metadata)))

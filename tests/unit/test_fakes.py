@@ -1,0 +1,161 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The stand-ins do what the real ones do."""
+
+import inspect
+
+from cinder import objects
+import pytest
+
+from remotefs_drivers import errors
+from remotefs_drivers import locks
+from remotefs_drivers.qemu import command
+from remotefs_drivers.qemu import image
+from remotefs_drivers.share import directories
+from remotefs_drivers.share import mounter
+from remotefs_drivers.share import table
+from tests.unit import fakes
+
+objects.register_all()
+
+SHARE = table.Share('nas:/a')
+
+
+class TestMounter:
+    @pytest.fixture
+    def fake(self, tmp_path):
+        return fakes.Mounter(tmp_path)
+
+    @pytest.mark.parametrize('real', [mounter.BrickMounter,
+                                      directories.DirectoryMounter])
+    @pytest.mark.parametrize('name', ['path', 'is_there', 'mount', 'unmount',
+                                      'prove'])
+    def test_has_the_interface_of_the_real_ones(self, real, name):
+        assert (inspect.signature(getattr(fakes.Mounter, name)) ==
+                inspect.signature(getattr(real, name)))
+
+    def test_a_life(self, fake):
+        assert not fake.is_there(SHARE)
+        with pytest.raises(errors.ShareNotMounted):
+            fake.prove(fake.path(SHARE))
+        fake.mount(SHARE)
+        fake.mount(SHARE, 3)
+        assert fake.is_there(SHARE)
+        fake.prove(fake.path(SHARE))
+        fake.unmount(SHARE)
+        assert not fake.is_there(SHARE)
+        assert fake.calls == [('mount', 'nas:/a', None),
+                                 ('mount', 'nas:/a', 3),
+                                 ('unmount', 'nas:/a', None)]
+
+    def test_breaks_on_request(self, fake):
+        fake.broken.add('nas:/a')
+        with pytest.raises(errors.MountFailed):
+            fake.mount(SHARE)
+        assert not fake.is_there(SHARE)
+        fake.broken.clear()
+        fake.mount(SHARE)
+        fake.busy.add('nas:/a')
+        with pytest.raises(errors.ShareUnavailable):
+            fake.unmount(SHARE)
+        assert fake.is_there(SHARE)
+        fake.drop(SHARE)
+        assert not fake.is_there(SHARE)
+
+
+class TestLocks:
+    def test_has_the_interface_of_the_real_ones(self):
+        assert (inspect.signature(fakes.Locks.volumes) ==
+                inspect.signature(locks.ProcessLocks.volumes))
+
+    def test_knows_what_is_held(self):
+        made = fakes.Locks()
+        with made.volumes('a', 'b'):
+            assert made.held == ('a', 'b')
+            with pytest.raises(AssertionError):
+                with made.volumes('c'):
+                    pass
+        assert made.held == ()
+        assert made.calls == [('a', 'b')]
+
+
+class TestRunner:
+    def test_takes_what_the_real_one_takes(self):
+        names = list(inspect.signature(command.run).parameters)
+        assert names[0] == 'argv'
+        fakes.Runner()(['true'], **dict.fromkeys(names[1:]))
+
+    def test_does_what_qemu_img_does(self, tmp_path):
+        run = fakes.Runner()
+        first, second = tmp_path / 'first', tmp_path / 'second'
+        first.touch()
+        second.touch()
+        image.create_qcow2(str(first), 7).run(run)
+        assert first.read_bytes() == b'QFI\xfb, of 7 bytes'
+        image.resize(str(first), 'qcow2', 9).run(run)
+        assert first.read_bytes() == b'QFI\xfb, of 9 bytes'
+        heard = []
+        image.convert(str(first), 'qcow2', str(second), 'raw').run(
+            run, progress=heard.append)
+        assert second.read_bytes() == b'raw of QFI\xfb, of 9 bytes'
+        assert heard == [100.0]
+        assert [argv[1] for argv in run.calls] == ['create', 'resize',
+                                                   'convert']
+
+    def test_as_the_real_one_it_makes_no_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError):
+            image.create_qcow2(str(tmp_path / 'x'), 7).run(fakes.Runner())
+
+    def test_breaks_on_request(self):
+        run = fakes.Runner()
+        run.broken['dd'] = KeyError('x')
+        with pytest.raises(KeyError):
+            run(['dd', 'if=/dev/zero'])
+        assert run(['fallocate', '-l', '1', 'x']) == ('', '')
+
+
+class TestVolume:
+    def test_has_no_attribute_that_cinders_has_not(self):
+        ours = {name for name in dir(fakes.Volume())
+                if not name.startswith('__')}
+        own = {'saved', '_is_admin'}
+        cinders = set(dir(objects.Volume)) | set(objects.Volume.fields)
+        assert ours - own <= cinders
+
+    def test_refuses_a_field_that_there_is_not(self):
+        with pytest.raises(AssertionError):
+            fakes.Volume(sice=1)
+
+    def test_is_saved_by_an_admin_only(self):
+        volume = fakes.Volume()
+        with pytest.raises(AssertionError):
+            volume.save()
+        with volume.obj_as_admin():
+            volume.admin_metadata = {'format': 'raw'}
+            volume.save()
+        assert volume.saved == [(None, {'format': 'raw'})]
+
+    def test_loads_admin_metadata_for_an_admin_only(self):
+        volume = fakes.Volume()
+        del volume.admin_metadata
+        assert not volume.obj_attr_is_set('admin_metadata')
+        with pytest.raises(AssertionError):
+            volume.obj_load_attr('admin_metadata')
+        with volume.obj_as_admin():
+            volume.obj_load_attr('admin_metadata')
+        assert volume.admin_metadata == {}
+
+    @pytest.mark.parametrize('name_id, name', [(None, 'volume-i'),
+                                               ('n', 'volume-n')])
+    def test_is_named_by_its_name_id(self, name_id, name):
+        assert fakes.Volume(id='i', _name_id=name_id).name == name
