@@ -22,6 +22,8 @@ scheduler, volume services and drivers are the stock ones, on SQLite.
       installed     the files that come with Cinder
       ports         free ports that stay the same over restarts
       process       a child that dies with us (lifeline), with its log
+      digest        what a log says besides that all is well (pure)
+      clients       the clients of the APIs, and waiting for volumes
       waiting       until a resource is in a state, with a good error if not
       attachment    a volume attached here by the attachments API
 

@@ -20,22 +20,20 @@ from cinderclient import client as cinder_client
 from cinderclient import exceptions as cinder_exceptions
 from cinderclient.contrib import noauth
 from glanceclient import client as glance_client
-from glanceclient import exc as glance_exceptions
-from keystoneauth1 import exceptions as keystone_exceptions
 from keystoneauth1 import session
 
 from remotefs_drivers.embedded import config
 from remotefs_drivers.embedded import errors
 from remotefs_drivers.embedded import waiting
 
-# As far as Cinder 27 goes.
-_MICROVERSION = '3.71'
-
 # Seconds for one HTTP request: some wait for a driver.
 _REQUEST_LIMIT = 120
 
 # Seconds that a server which is up needs to name its versions.
 _PROBE_LIMIT = 2
+
+# Seconds until the first heartbeat, and some for a slow machine.
+_UP_LIMIT = 30
 
 # Seconds that an operation of an idle machine never needs.
 LIMIT = 120
@@ -159,25 +157,25 @@ class Clients:
                 kind.capitalize(), found.id, found.status, expected,
                 ' '.join(messages)), self.log())
 
-    def _is_ready(self, backends):
-        """Whether the API answers and the scheduler knows the backends."""
-        if not all(map(_answers, filter(None, (self.ports.cinder,
-                                               self.ports.glance)))):
-            return False
-        try:
-            up = {service.host.rpartition('@')[2]
-                  for service in self.cinder.services.list()
-                  if service.state == 'up'}
-            pools = {pool.name.rpartition('@')[2].partition('#')[0]
-                     for pool in self.cinder.pools.list()}
-            if self.spec.glance:
-                next(self.glance.images.list(limit=1), None)
-        except (cinder_exceptions.ClientException,
-                keystone_exceptions.ClientException,
-                glance_exceptions.BaseException,
-                glance_exceptions.ClientException, OSError):
-            return False
-        return set(backends) <= up & pools
+    def _wait_ready(self, backends, limit):
+        """Until the API answers and the scheduler knows the backends."""
+        ports = [port for port in (self.ports.cinder, self.ports.glance)
+                 if port]
+        self._until(lambda: all(map(_answers, ports)), limit,
+                    'the cloud in %s to answer' % self.spec.root)
+        # Their drivers were set up before the API began to answer.
+        self._until(lambda: set(backends) <= self._usable(), _UP_LIMIT,
+                    'the backends %s to be up' % ', '.join(backends))
+        self._make_types()
+
+    def _usable(self):
+        """Names of the backends that can take volumes."""
+        up = {service.host.rpartition('@')[2]
+              for service in self.cinder.services.list()
+              if service.state == 'up'}
+        pools = {pool.name.rpartition('@')[2].partition('#')[0]
+                 for pool in self.cinder.pools.list()}
+        return up & pools
 
     def _make_types(self):
         """A volume type for each backend, of the backend's name."""
@@ -198,7 +196,7 @@ def _cinder(port):
     auth = noauth.CinderNoAuthPlugin(config.USER_ID, config.PROJECT_ID,
                                      endpoint=config.url(port) + '/v3')
     return cinder_client.Client(
-        _MICROVERSION, session=session.Session(auth=auth,
+        config.MICROVERSION, session=session.Session(auth=auth,
                                                timeout=_REQUEST_LIMIT))
 
 

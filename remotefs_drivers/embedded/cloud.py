@@ -31,7 +31,6 @@ from remotefs_drivers.embedded import installed
 from remotefs_drivers.embedded import ports
 from remotefs_drivers.embedded import process
 from remotefs_drivers.embedded import spec as specs
-from remotefs_drivers.embedded import waiting
 
 # Seconds. A start takes 3, but 10 times as long on an emulated processor.
 START_LIMIT = 120
@@ -173,7 +172,9 @@ class Cloud(clients.Clients):
 
     def _write_config(self):
         sections = config.cinder(self.spec, self.ports, installed.shipped())
-        _write(self.spec.path('cinder.conf'), config.render(sections))
+        _write(self.spec.path(config.CINDER_CONF), config.render(sections))
+        _write(self.spec.path(config.CLOUDS_FILE),
+               config.clouds_yaml(self.ports))
         if self.spec.glance:
             _write(self.spec.path('glance', 'glance-api.conf'),
                    config.render(config.glance(self.spec)))
@@ -181,7 +182,7 @@ class Cloud(clients.Clients):
     def _cinder_child(self, server):
         threads = self.spec.concurrency == specs.THREADS
         command = [sys.executable, '-m', 'remotefs_drivers.embedded.service',
-                   '--config-file', self.spec.path('cinder.conf'),
+                   '--config-file', self.spec.path(config.CINDER_CONF),
                    '--listen-fd', str(server.fileno())]
         if self.spec.backup:
             command.append('--backup')
@@ -203,12 +204,6 @@ class Cloud(clients.Clients):
         return process.Child(
             name, command, self.spec.path('log', name + '.log'),
             environment=environment, sockets=[server], orphan=self._orphan)
-
-    def _wait_ready(self, backends, limit):
-        waiting.until(lambda: self._is_ready(backends), limit,
-                      'the cloud in %s to be ready' % self.spec.root,
-                      check=self.check, explain=self.log)
-        self._make_types()
 
     def _end(self, how):
         codes = {}

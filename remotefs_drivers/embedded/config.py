@@ -26,6 +26,19 @@ ADDRESS = '127.0.0.1'
 # Who we are for an API without Keystone: any name of the right shape.
 PROJECT_ID = '6b2f0f5c6cbd4f24a2d4c15a5b4a0c01'
 USER_ID = '6b2f0f5c6cbd4f24a2d4c15a5b4a0c02'
+TOKEN = '%s:%s' % (USER_ID, PROJECT_ID)
+
+# As far as Cinder 27 goes.
+MICROVERSION = '3.71'
+
+# Names below the cloud's directory, and of the cloud for the clients.
+CINDER_CONF = 'cinder.conf'
+CLOUDS_FILE = 'clouds.yaml'
+CLOUD_NAME = 'embedded'
+
+# A "root helper" that runs the command as it is. An empty one is refused by
+# oslo.concurrency.
+SAME_USER = 'env'
 
 # castellan's ConfKeyManager wants one; it guards nothing but test data.
 _FIXED_KEY = '0123456789abcdef' * 4
@@ -131,6 +144,28 @@ def glance(spec):
     }
 
 
+def clouds_yaml(ports):
+    """For the openstack client and openstacksdk."""
+    lines = ['clouds:',
+             '  %s:' % CLOUD_NAME,
+             '    auth_type: admin_token',
+             '    auth:',
+             '      endpoint: %s/v3/%s' % (url(ports.cinder), PROJECT_ID),
+             '      token: %s' % TOKEN]
+    if ports.glance:
+        lines.append('    image_endpoint_override: %s' % url(ports.glance))
+    return '\n'.join(lines) + '\n'
+
+
+def cinder_client_variables(ports):
+    """Environment variables for the cinder client, name -> value."""
+    return {'OS_AUTH_TYPE': 'noauth',
+            'CINDERCLIENT_BYPASS_URL': url(ports.cinder) + '/v3',
+            'OS_PROJECT_ID': PROJECT_ID,
+            'OS_USER_ID': USER_ID,
+            'OS_VOLUME_API_VERSION': MICROVERSION}
+
+
 def folders(spec):
     """Every folder that must be there before the start."""
     made = ['state', 'state/conversion', 'locks', 'coordination', 'log']
@@ -160,6 +195,8 @@ def _default(spec, ports, shipped):
         'periodic_fuzzy_delay': 0,
         'backend_stats_polling_interval': _STATS_INTERVAL,
         'scheduler_driver_init_wait_time': 1,
+        # A backend that can't start is to be seen at once.
+        'reinit_driver_count': 0,
         'graceful_shutdown_timeout': GRACE,
         'cinder_internal_tenant_project_id': PROJECT_ID,
         'cinder_internal_tenant_user_id': USER_ID,

@@ -13,21 +13,18 @@
 """One child process: its own group, a log file, and an end in any case."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 
+from remotefs_drivers.embedded import digest
 from remotefs_drivers.embedded import errors
 
 _LIFELINE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                          'lifeline.py')
 
 _TAIL = 40
-
-# Lines that say that all is well, as oslo.log and gunicorn write them.
-_CHATTER = re.compile(r'^\S+ \S+ \d+ (INFO|DEBUG) |\] \[INFO\] ')
 _POLL = 0.02
 
 
@@ -108,8 +105,7 @@ class Child:
                 text = log.read().decode('utf-8', 'replace')
         except OSError as exc:
             return str(exc)
-        return '\n'.join([line for line in text.splitlines()
-                          if not _CHATTER.search(line)][-lines:])
+        return digest.digest(text, lines)
 
     def check(self):
         """:raises NotReady: when it has ended."""

@@ -23,14 +23,12 @@ from oslo_privsep import priv_context
 
 from cinder import utils
 
-# A "root helper" that runs the command as it is. An empty one is refused by
-# oslo.concurrency.
-_SAME_USER = 'env'
+from remotefs_drivers.embedded import config
 
 
 def stay():
     """Switch off every way to other rights, for this whole process."""
-    utils.get_root_helper = lambda: _SAME_USER
+    utils.get_root_helper = lambda: config.SAME_USER
     # On the class, so that it also covers the contexts that drivers and
     # os-brick make later.
     priv_context.PrivContext.client_mode = property(

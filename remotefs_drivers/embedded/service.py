@@ -60,6 +60,9 @@ from remotefs_drivers.embedded import transport
 CONF = cfg.CONF
 LOG = logging.getLogger(__name__)
 
+# They warn of the key manager for tests with every object that is made.
+_QUIET = ['castellan=ERROR', 'stevedore=ERROR', 'cinder.keymgr=ERROR']
+
 # Seconds between two looks at the flag that the signal handler sets.
 _TICK = 0.05
 
@@ -202,6 +205,8 @@ def _configure(path):
     CONF(['--config-file', path], project='cinder',
          version=version.version_string())
     config.set_middleware_defaults()
+    logging.set_defaults(default_log_levels=(
+        logging.get_default_log_levels() + _QUIET))
     logging.setup(CONF, 'cinder')
     python_logging.captureWarnings(True)
     os_brick.setup(CONF)

@@ -88,23 +88,28 @@ class Spec:
         return dataclasses.replace(self, **changes)
 
 
-def posix_backend(directories, **options):
-    """The options of a backend on ``directories`` (a list of paths)."""
+def posix_backend(directories, qcow2=False, **options):
+    """The options of a backend on ``directories`` (a list of paths).
+
+    It needs no root. Raw volumes are handed out as local files; qcow2 ones
+    need an attach type that carries their format.
+    """
     return {'volume_driver': POSIX_DRIVER,
-            'posix_directories': list(directories), **options}
+            'posix_directories': list(directories),
+            'posix_qcow2_volumes': qcow2,
+            'posix_attach_type': 'nfs' if qcow2 else 'local',
+            **options}
 
 
 def two_posix_backends(root, **fields):
     """A spec with ``alpha`` (raw volumes) and ``beta`` (qcow2 volumes).
 
-    Each has one share, ``<root>/shares/<backend>``. Neither needs root.
+    Each has one share, ``<root>/shares/<backend>``.
     """
     shares = {name: os.path.join(root, 'shares', name)
               for name in ('alpha', 'beta')}
-    backends = {
-        'alpha': posix_backend([shares['alpha']]),
-        'beta': posix_backend([shares['beta']], posix_qcow2_volumes=True),
-    }
+    backends = {name: posix_backend([share], qcow2=(name == 'beta'))
+                for name, share in shares.items()}
     return Spec(root=root, backends=backends,
                 folders=tuple(shares.values()), **fields)
 

@@ -1,0 +1,173 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""``cinder-remotefs demo``: see the library work, on this machine."""
+
+import importlib.metadata
+import os
+import pwd
+import shutil
+import signal
+import sys
+import tempfile
+
+from cliff import command
+
+from remotefs_drivers.cmd import reporter
+from remotefs_drivers.cmd import sample
+from remotefs_drivers.cmd import walkthrough
+from remotefs_drivers.embedded import cloud
+from remotefs_drivers.embedded import config
+from remotefs_drivers.embedded import spec
+
+_WORK = 'demo'
+
+# What the demo takes in the end, and more while it runs: 1 GiB.
+_ROOM = 1 << 30
+
+
+class Demo(command.Command):
+    """Start a whole Cinder and a Glance, and take volumes through their life.
+
+    Two backends of remotefs_drivers.posix.PosixDriver, one with raw and one
+    with qcow2 volumes; loopback and free ports only; no root.
+    """
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument('--directory', metavar='PATH',
+                            help='where everything goes, an empty folder or '
+                                 'one of an earlier run (default: one for '
+                                 'the time being)')
+        parser.add_argument('--keep', action='store_true',
+                            help='leave it running, and say how to talk to '
+                                 'it')
+        parser.add_argument('--threads', action='store_true',
+                            help='native threads instead of eventlet (needs '
+                                 'Cinder 29)')
+        return parser
+
+    def take_action(self, parsed_args):
+        _check_programs()
+        # The blocks below undo what they did on that, too.
+        signal.signal(signal.SIGTERM, _terminate)
+        root = _root(parsed_args.directory)
+        try:
+            _run(root, parsed_args.keep, parsed_args.threads,
+                 reporter.Reporter(self.app.stdout))
+        except BaseException:
+            self.app.stdout.write('\nFAILED. Everything is left in %s, the '
+                                  'logs in %s.\n' % (root, os.path.join(
+                                      root, 'log')))
+            raise
+        if not (parsed_args.keep or parsed_args.directory):
+            shutil.rmtree(root)
+
+
+def _run(root, keep, threads, report):
+    wanted = spec.two_posix_backends(
+        root, concurrency=spec.THREADS if threads else spec.EVENTLET)
+    running = cloud.Cloud(wanted, orphan=keep)
+    work = os.path.join(root, _WORK)
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work, mode=0o700)
+    report.say(_heading(wanted))
+    try:
+        with report.step('start Cinder and Glance'):
+            running.start()
+        walk = walkthrough.Walkthrough(running, work, keep_image=keep)
+        for title, step in walk.steps():
+            with report.step(title) as progress:
+                step(progress)
+    except BaseException:
+        running.stop()
+        raise
+    if not keep:
+        with report.step('stop'):
+            running.stop()
+    shutil.rmtree(work)
+    report.say()
+    report.say('Proven, by reading every byte:')
+    for line in walk.proven:
+        report.say('  - ' + line)
+    if keep:
+        report.say(_how_to_talk(running))
+
+
+def _heading(wanted):
+    return ('Cinder %s (%s) and Glance %s in %s, as user %s' % (
+        importlib.metadata.version('cinder'), wanted.concurrency,
+        importlib.metadata.version('glance'), wanted.root,
+        pwd.getpwuid(os.geteuid()).pw_name))
+
+
+def _how_to_talk(running):
+    root = running.spec.root
+    variables = config.cinder_client_variables(running.ports)
+    return _TALK.format(
+        root=root, image=walkthrough.IMAGE,
+        directory=root, clouds=os.path.join(root, config.CLOUDS_FILE),
+        cloud=config.CLOUD_NAME,
+        variables=' \\\n        '.join('%s=%s' % item for item
+                                       in variables.items()),
+        pids=' '.join(str(pid) for pid in running.pids.values()))
+
+
+_TALK = """
+It is still running. With the openstack client:
+
+    export OS_CLIENT_CONFIG_FILE={clouds} OS_CLOUD={cloud}
+    openstack volume service list
+    openstack volume create --size 1 --type beta --image {image} mine
+
+With the cinder client:
+
+    env {variables} \\
+        cinder list
+
+Configuration and logs are in {root}. To stop it:
+
+    kill {pids}
+
+To start it again: cinder-remotefs demo --keep --directory {directory}
+"""
+
+
+def _check_programs():
+    missing = sample.missing_programs()
+    if missing:
+        raise RuntimeError('The programs %s are missing. Install the '
+                           'packages %s.' % (
+                               ', '.join(missing),
+                               ', '.join(sorted(set(missing.values())))))
+
+
+def _root(directory):
+    """An absolute path of a folder that is ours to fill."""
+    if directory is None:
+        root = tempfile.mkdtemp(prefix='remotefs-demo-')
+    else:
+        root = os.path.abspath(directory)
+        os.makedirs(root, mode=0o700, exist_ok=True)
+        if os.listdir(root) and not os.path.exists(
+                os.path.join(root, config.CINDER_CONF)):
+            raise RuntimeError('%s is not empty, and not of an earlier demo.'
+                               % root)
+    if shutil.disk_usage(root).free < _ROOM:
+        raise RuntimeError('%s has less than %d MiB of free room. Name '
+                           'another place with --directory.' % (
+                               root, _ROOM >> 20))
+    return root
+
+
+def _terminate(number, frame):
+    sys.exit(128 + number)
