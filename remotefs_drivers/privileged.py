@@ -19,9 +19,13 @@ call then costs 0.1 ms), which the line in
 ``etc/rootwrap.d/remotefs.filters`` allows.
 """
 
+import functools
+
 from oslo_privsep import capabilities
+from oslo_privsep import daemon
 from oslo_privsep import priv_context
 
+from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
 from remotefs_drivers.store import files
 
@@ -43,9 +47,31 @@ PROGRAMS = frozenset(['dd', 'fallocate', 'mount', 'qemu-img', 'stat',
 
 def _entrypoint(function):
     entrypoint = default.entrypoint(function)
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        _start(function.__name__)
+        return entrypoint(*args, **kwargs)
+
+    # The daemon runs nothing without the mark of its context.
+    vars(call).update(vars(entrypoint))
     # The channel to the daemon is green under eventlet: see offload.
-    entrypoint.remote = True
-    return entrypoint
+    call.remote = True
+    return call
+
+
+def _start(what):
+    """Start the daemon, unless it runs or we are in it.
+
+    :raises PrivilegeMissing: when it cannot be. An OSError would be taken
+                              for one that the function itself raises.
+    """
+    if not default.client_mode or default.channel is not None:
+        return
+    try:
+        default.start()
+    except (daemon.FailedToDropPrivileges, OSError) as error:
+        raise errors.PrivilegeMissing(what='"%s"' % what, reason=str(error))
 
 
 @_entrypoint
