@@ -55,8 +55,8 @@ class TestMounter:
         fake.unmount(SHARE)
         assert not fake.is_there(SHARE)
         assert fake.calls == [('mount', 'nas:/a', None),
-                                 ('mount', 'nas:/a', 3),
-                                 ('unmount', 'nas:/a', None)]
+                              ('mount', 'nas:/a', 3),
+                              ('unmount', 'nas:/a', None)]
 
     def test_breaks_on_request(self, fake):
         fake.broken.add('nas:/a')

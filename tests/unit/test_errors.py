@@ -1,0 +1,131 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Every exception has its fields, and is the one that Cinder expects."""
+
+import ast
+import inspect
+import pathlib
+import string
+
+from cinder import exception
+import pytest
+
+from remotefs_drivers import errors
+
+PACKAGE = pathlib.Path(errors.__file__).parent
+
+#: Ours -> Cinder's, by which the manager, the API or the scheduler know what
+#: to do. A row that is missing here is a decision that nobody took.
+CINDERS = {
+    'ShareConfigInvalid': 'InvalidConfigurationValue',
+    'SharesConfigUnreadable': 'RemoteFSException',
+    'NoSharesUsable': 'RemoteFSNoSharesMounted',
+    # The scheduler tries another backend.
+    'NoSuitableShare': 'RemoteFSNoSuitableShareFound',
+    'ShareUnknown': 'RemoteFSException',
+    'ShareUnavailable': 'RemoteFSException',
+    'MountFailed': 'RemoteFSException',
+    'ShareNotMounted': 'RemoteFSException',
+    'ShareTimeout': 'RemoteFSException',
+    # What the user can do something about: HTTP 400 where it gets so far.
+    'LocationMissing': 'InvalidVolume',
+    'VolumeNameInvalid': 'InvalidVolume',
+    'VolumeFileExists': 'RemoteFSException',
+    'VolumeFileMissing': 'RemoteFSException',
+    'VolumeFileInvalid': 'RemoteFSException',
+    'VolumeHasSnapshots': 'InvalidVolume',
+    'FormatUnknown': 'InvalidVolume',
+    'EncryptionUnsupported': 'VolumeDriverException',
+    'RawDataOnly': 'InvalidVolume',
+    'AttachTypeMismatch': 'InvalidVolume',
+    # The manager sets error_extending and gives the quota back.
+    'ShrinkRefused': 'ExtendVolumeError',
+    'ExtendFailed': 'ExtendVolumeError',
+    'SourceBusy': 'InvalidVolume',
+    # The create flow tells the user, by a message of its own.
+    'ImageRefused': 'ImageUnacceptable',
+    'CommandFailed': 'RemoteFSException',
+    'CommandTimeout': 'RemoteFSException',
+    'CommandAborted': 'RemoteFSException',
+    'PrivilegeMissing': 'RemoteFSException',
+}
+
+
+def _classes():
+    return {name: found for name, found in vars(errors).items()
+            if inspect.isclass(found)}
+
+
+def _fields(cls):
+    """The names in the message template of an exception."""
+    class Names(dict):
+        def __missing__(self, name):
+            self[name] = name
+            return name
+    names = Names()
+    cls.message % names
+    return set(names)
+
+
+@pytest.fixture(params=sorted(_classes()))
+def cls(request):
+    return getattr(errors, request.param)
+
+
+def test_it_is_the_one_that_cinder_expects(cls):
+    expected = getattr(exception, CINDERS[cls.__name__])
+    assert issubclass(cls, expected)
+
+
+def test_it_says_all_of_its_fields(cls):
+    values = {name: '<%s>' % name for name in _fields(cls)}
+    text = str(cls(**values))
+    assert all(value in text for value in values.values())
+    assert '%(' not in text
+
+
+def test_it_is_a_sentence(cls):
+    text = str(cls(**{name: 'x' for name in _fields(cls)}))
+    assert text[0] in string.ascii_uppercase + 'x'
+    assert text == text.strip()
+    assert '  ' not in text
+
+
+def test_it_says_something_of_its_own(cls):
+    assert 'message' in vars(cls)
+
+
+def _raised():
+    """(where, exception's name, keywords, whether there are more)."""
+    for path in sorted(PACKAGE.rglob('*.py')):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (isinstance(node, ast.Call) and
+                    isinstance(node.func, ast.Attribute) and
+                    isinstance(node.func.value, ast.Name) and
+                    node.func.value.id == 'errors' and
+                    hasattr(errors, node.func.attr)):
+                yield ('%s:%d' % (path.relative_to(PACKAGE), node.lineno),
+                       node.func.attr, {word.arg for word in node.keywords},
+                       bool(node.args))
+
+
+@pytest.mark.parametrize('where, name, given, positional', list(_raised()))
+def test_who_raises_it_gives_exactly_its_fields(where, name, given,
+                                                positional):
+    """A field too few is a message with a hole, found when it matters."""
+    assert not positional
+    assert given == _fields(getattr(errors, name))
+
+
+def test_each_of_them_is_raised():
+    assert {name for __, name, __, __ in _raised()} == set(_classes())

@@ -1,0 +1,170 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Locks of volumes: all at once, in one order, both forms."""
+
+import threading
+
+from cinder import coordination
+from oslo_concurrency import lockutils
+from oslo_config import cfg
+from oslo_config import fixture
+import pytest
+
+from remotefs_drivers import locks
+
+
+@pytest.fixture(params=[locks.ProcessLocks, locks.CoordinationLocks])
+def form(request):
+    return request.param
+
+
+@pytest.fixture
+def recorded(form, monkeypatch):
+    """Locks whose single locks write down what is done with them."""
+    class Lock:
+        def __init__(self, name):
+            self.name = name
+
+        def __enter__(self):
+            events.append('+' + self.name[-1])
+
+        def __exit__(self, *unused):
+            events.append('-' + self.name[-1])
+
+    events = []
+    monkeypatch.setattr(form, '_lock', lambda self, name: Lock(name))
+    return form('nfs'), events
+
+
+@pytest.fixture
+def real(form, tmp_path, monkeypatch):
+    """Locks on files in a folder."""
+    coordinator = coordination.Coordinator(prefix='cinder-')
+    config = fixture.Config(cfg.CONF)
+    config.setUp()
+    config.config(backend_url='file://%s' % tmp_path, group='coordination')
+    lockutils.set_defaults(str(tmp_path))
+    config.config(lock_path=str(tmp_path), group='oslo_concurrency')
+    coordinator.start()
+    monkeypatch.setattr(coordination, 'COORDINATOR', coordinator)
+    monkeypatch.setattr(coordination.synchronized_remove, '__defaults__',
+                        (coordinator,))
+    yield form('nfs')
+    coordinator.stop()
+    config.cleanUp()
+
+
+@pytest.mark.parametrize('ids, expected', [
+    ([], []),
+    (['a'], ['+a', '-a']),
+    # Sorted, so that two threads never wait for each other.
+    (['b', 'a'], ['+a', '+b', '-b', '-a']),
+    (['c', 'a', 'b'], ['+a', '+b', '+c', '-c', '-b', '-a']),
+    # A lock that is held is not waited for: a volume is named twice when
+    # it is cloned from itself, as it were.
+    (['a', 'a'], ['+a', '-a']),
+    (['b', 'a', 'b'], ['+a', '+b', '-b', '-a']),
+])
+def test_order(recorded, ids, expected):
+    made, events = recorded
+    with made.volumes(*ids):
+        pass
+    assert events == expected
+
+
+def test_released_when_the_work_fails(recorded):
+    made, events = recorded
+    with pytest.raises(KeyError):
+        with made.volumes('b', 'a'):
+            raise KeyError()
+    assert events == ['+a', '+b', '-b', '-a']
+
+
+def test_those_already_taken_are_released_when_one_fails(form, monkeypatch):
+    events = []
+
+    class Lock:
+        def __enter__(self):
+            if events:
+                raise OSError('no room for a lock file')
+            events.append('+')
+
+        def __exit__(self, *unused):
+            events.append('-')
+
+    monkeypatch.setattr(form, '_lock', lambda self, name: Lock())
+    with pytest.raises(OSError):
+        with form('nfs').volumes('a', 'b'):
+            pytest.fail('the work began without its locks')
+    assert events == ['+', '-']
+
+
+def test_a_name_says_whose_lock_it_is(form):
+    assert form('nfs').name('the-id') == 'remotefs-nfs-the-id'
+    assert form('nfs').name('x') != form('posix').name('x')
+
+
+def test_two_threads_are_kept_apart(real):
+    inside, entered = threading.Event(), threading.Event()
+
+    def other():
+        with real.volumes('b', 'a'):
+            entered.set()
+
+    thread = threading.Thread(target=other, daemon=True)
+    with real.volumes('a'):
+        thread.start()
+        inside.set()
+        assert not entered.wait(0.05)
+    assert entered.wait(5)
+    thread.join(5)
+
+
+def test_other_volumes_do_not_wait(real):
+    with real.volumes('a'):
+        with real.volumes('b'):
+            pass
+
+
+def test_a_lock_can_be_taken_again_by_another_object(real):
+    """The class method that Cinder calls makes a new one."""
+    with real.volumes('a'):
+        pass
+    with type(real)('nfs').volumes('a'):
+        pass
+
+
+def test_forgotten_locks_leave_no_file(real, tmp_path):
+    with real.volumes('a', 'b'):
+        assert len(list(tmp_path.glob('cinder-remotefs-nfs-*'))) == 2
+    real.forget('a')
+    assert [path.name for path in tmp_path.glob('cinder-remotefs-nfs-*')
+            ] == ['cinder-remotefs-nfs-b']
+
+
+def test_forgetting_what_never_was(real):
+    real.forget('no-such-volume')
+
+
+def test_a_forgotten_lock_can_be_taken_again(real):
+    with real.volumes('a'):
+        pass
+    real.forget('a')
+    with real.volumes('a'):
+        pass
+
+
+def test_forms_must_say_which_lock():
+    with pytest.raises(NotImplementedError):
+        with locks._VolumeLocks('nfs').volumes('a'):
+            pass

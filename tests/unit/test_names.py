@@ -1,0 +1,78 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The names of a volume's files."""
+
+import pytest
+
+from remotefs_drivers import errors
+from remotefs_drivers import names
+
+
+class Volume:
+    id = 'the-id'
+
+    def __init__(self, name):
+        self.name = name
+
+
+@pytest.mark.parametrize('name', [
+    'volume-1',
+    # A template of the operator's.
+    'vol 1',
+    'a..b',
+    'v\u00f6lume',
+    '-rf',
+])
+def test_of(name):
+    assert names.of(Volume(name)) == name
+
+
+@pytest.mark.parametrize('name', [
+    '',
+    '.',
+    '..',
+    '/',
+    '/etc/passwd',
+    '../volume-1',
+    'a/b',
+    'volume-1/',
+    'a\0b',
+    # The driver's own names begin so.
+    '.volume-1.plain-copy',
+])
+def test_names_that_lead_elsewhere(name):
+    with pytest.raises(errors.VolumeNameInvalid) as info:
+        names.of(Volume(name))
+    assert 'the-id' in str(info.value)
+    assert 'volume_name_template' in str(info.value)
+
+
+def test_snapshot_table():
+    """As Cinder's drivers name it."""
+    assert names.snapshot_table('volume-1') == 'volume-1.info'
+
+
+def test_a_temporary_file_says_whose_and_what_for_it_is():
+    assert (names.temporary('volume-1', names.PLAIN_COPY) ==
+            '.volume-1.plain-copy')
+
+
+def test_all_temporary():
+    assert (names.temporary('volume-1', names.PLAIN_COPY) in
+            names.all_temporary('volume-1'))
+
+
+def test_no_volume_can_have_the_name_of_a_temporary_file():
+    for name in names.all_temporary('volume-1'):
+        with pytest.raises(errors.VolumeNameInvalid):
+            names.of(Volume(name))
