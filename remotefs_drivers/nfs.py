@@ -20,7 +20,6 @@ from cinder import interface
 from os_brick.remotefs import remotefs as remotefs_brick
 
 from remotefs_drivers import locks
-from remotefs_drivers import names
 from remotefs_drivers import options
 from remotefs_drivers import remotefs
 from remotefs_drivers import settings
@@ -61,8 +60,8 @@ class NfsDriver(remotefs.RemoteFSDriver):
             self._own.mount_options, self._own.mount_timeout,
             self._own.mount_attempts)
 
-    def _connection(self, volume, share, file_format):
-        data = {'export': share.location, 'name': names.of(volume),
+    def _connection(self, volume, share, name, file_format):
+        data = {'export': share.location, 'name': name,
                 'format': file_format}
         if share.options:
             data['options'] = share.options

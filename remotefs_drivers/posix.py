@@ -17,8 +17,6 @@ system, a local disk. The directory must be there, under the same path, on
 every host of the backend.
 """
 
-import os
-
 from cinder import interface
 
 from remotefs_drivers import errors
@@ -57,8 +55,8 @@ class PosixDriver(remotefs.RemoteFSDriver):
         return directories.DirectoryMounter(self._has_volumes,
                                             self._settings.share_timeout)
 
-    def _connection(self, volume, share, file_format):
-        path = self.local_path(volume)
+    def _connection(self, volume, share, name, file_format):
+        path = self._path(share, name)
         if self._is_cinders_own(volume):
             # A host of Cinder's has the directory itself.
             return {'driver_volume_type': 'local',
@@ -66,7 +64,7 @@ class PosixDriver(remotefs.RemoteFSDriver):
         if self.driver_volume_type == 'nfs':
             return {'driver_volume_type': 'nfs',
                     'data': {'export': self._export(share),
-                             'name': os.path.basename(path),
+                             'name': name,
                              'format': file_format}}
         if file_format != 'raw':
             raise errors.AttachTypeMismatch(

@@ -107,9 +107,10 @@ class RemoteFSDriver(driver.VolumeDriver):
         """How a share gets to its path: see share.mounter."""
         raise NotImplementedError()
 
-    def _connection(self, volume, share, file_format):
-        """What a host needs to attach a volume.
+    def _connection(self, volume, share, name, file_format):
+        """What a host needs to attach a file of a volume.
 
+        :param name: of the file on the share
         :returns: driver_volume_type and data, as initialize_connection
                   returns them
         """
@@ -256,24 +257,38 @@ class RemoteFSDriver(driver.VolumeDriver):
                             src_vref.size)
         return {'provider_location': share.location}
 
+    def delete_snapshot(self, snapshot):
+        """Nothing: it can only be one whose creation was refused."""
+
     # Attach
 
     def initialize_connection(self, volume, connector):
-        """What a host needs to know to attach the volume."""
+        """What a host needs to know to attach the volume.
+
+        Cinder copies a volume to another backend byte by byte, so a qcow2
+        volume that is about to be copied is shown as a raw copy.
+        """
         file_format = formats.of(volume)
+        if volume.status in ('backing-up', 'restoring-backup'):
+            self._refuse_unless_raw(volume, file_format)
         with self._locks.volumes(volume.id):
             share = self._shares.known(volume)
+            name = names.of(volume)
             size = self._file_size(volume, share)
             if file_format == 'raw' and size < volume.size * units.Gi:
                 self._restore_size(volume, share, size)
-        if volume.status in ('backing-up', 'restoring-backup'):
-            self._refuse_unless_raw(volume, file_format)
-        connection = self._connection(volume, share, file_format)
+            if file_format != 'raw' and self._is_migration_source(volume):
+                name = self._make_plain_copy(volume, share)
+                file_format = 'raw'
+        connection = self._connection(volume, share, name, file_format)
         connection['mount_point_base'] = self._shares.mount_point_base
         return connection
 
     def terminate_connection(self, volume, connector, **kwargs):
-        """Nothing: a file is not exported to anybody in particular."""
+        """Remove the raw copy of a volume that was copied elsewhere."""
+        if self._is_migration_source(volume):
+            with self._locks.volumes(volume.id):
+                self._remove_plain_copy(volume, self._shares.known(volume))
 
     def validate_connector(self, connector):
         """Any host will do that has the share."""
@@ -352,32 +367,6 @@ class RemoteFSDriver(driver.VolumeDriver):
         formats.record_moved(volume, new_volume)
         return {'_name_id': new_volume.name_id,
                 'provider_location': new_volume.provider_location}
-
-    def _attach_volume(self, context, volume, properties, remote=False):
-        """Attach a volume to this host, for Cinder's own copies.
-
-        Cinder reads what it attaches byte by byte, so a qcow2 volume is
-        shown to it as a raw copy.
-        """
-        if remote:
-            return super()._attach_volume(context, volume, properties,
-                                          remote=True)
-        with self._locks.volumes(volume.id):
-            share, path = self._file_of(volume)
-            if formats.of(volume) != 'raw':
-                path = self._make_plain_copy(volume, share, path)
-        return {'conn': None, 'connector': None,
-                'device': {'type': 'local', 'path': path}}, volume
-
-    def _detach_volume(self, context, attach_info, volume, properties,
-                       force=False, remote=False, ignore_errors=False):
-        if remote:
-            super()._detach_volume(context, attach_info, volume, properties,
-                                   force=force, remote=True,
-                                   ignore_errors=ignore_errors)
-            return
-        share = self._shares.known(volume)
-        self._remove_plain_copy(volume, share)
 
     # Stats
 
@@ -558,26 +547,23 @@ class RemoteFSDriver(driver.VolumeDriver):
                 self._run_watched(image.convert(source, file_format, path,
                                                 file_format), volume)
 
-    def _make_plain_copy(self, volume, share, path):
-        """A raw copy of a qcow2 volume beside it; returns its path."""
-        copy = self._plain_copy_path(volume, share)
-        with _explained(volume, share, copy):
-            self._shares.call(share, 'delete', self._files.remove, copy)
-            self._shares.call(share, 'create', self._files.create, copy,
-                              volume.size * units.Gi, self._rights.mode)
+    def _make_plain_copy(self, volume, share):
+        """A raw copy of a qcow2 volume beside it; returns its name."""
+        self._remove_plain_copy(volume, share)
+        name = names.temporary(names.of(volume), names.PLAIN_COPY)
+        copy = self._path(share, name)
+        self._create_empty(volume, share, copy, volume.size * units.Gi)
         with self._removed_on_error(share, copy):
-            self._run_watched(image.convert(path, 'qcow2', copy, 'raw'),
-                              volume)
-        return copy
+            self._run_watched(
+                image.convert(self._path(share, names.of(volume)), 'qcow2',
+                              copy, 'raw'), volume)
+        return name
 
     def _remove_plain_copy(self, volume, share):
-        copy = self._plain_copy_path(volume, share)
+        copy = self._path(share, names.temporary(names.of(volume),
+                                                 names.PLAIN_COPY))
         with _explained(volume, share, copy):
             self._shares.call(share, 'delete', self._files.remove, copy)
-
-    def _plain_copy_path(self, volume, share):
-        return self._path(share, names.temporary(names.of(volume),
-                                                 names.PLAIN_COPY))
 
     def _run_watched(self, operation, volume):
         operation.run(self._run, **self._watching(volume))
@@ -592,9 +578,18 @@ class RemoteFSDriver(driver.VolumeDriver):
         """Whether Cinder will copy plain bytes into this new volume."""
         return (volume.migration_status or '').startswith('target:')
 
+    def _is_migration_source(self, volume):
+        """Whether Cinder is about to copy the plain bytes of this volume.
+
+        A volume that a guest has is copied by the guest's host instead.
+        """
+        return (volume.migration_status == 'migrating' and
+                not volume.volume_attachment)
+
     def _is_cinders_own(self, volume):
         """Whether it is Cinder, and no compute host, that attaches now."""
         return (volume.status in ('backing-up', 'restoring-backup') or
+                self._is_migration_source(volume) or
                 (self._is_migration_target(volume) and
                  volume.status == 'available'))
 

@@ -113,8 +113,9 @@ def _attach(the_rig, driver):
 
 def _read_for_migration(the_rig, driver):
     volume = _the_volume(the_rig, driver)
-    info, __ = driver._attach_volume(the_rig.context, volume, {})
-    driver._detach_volume(the_rig.context, info, volume, {})
+    volume.migration_status = 'migrating'
+    driver.initialize_connection(volume, {})
+    driver.terminate_connection(volume, {})
 
 
 def _fill(the_rig, driver):

@@ -1,0 +1,174 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What a user does, over HTTP, and where its result lies on the share."""
+
+import contextlib
+import hashlib
+import os
+import socket
+
+from tests.functional import content
+
+
+class Steps:
+    """A user of a cloud, and a look behind it.
+
+    :param cloud: embedded.cloud.Cloud or alike
+    :param folder: for downloads
+    """
+
+    def __init__(self, cloud, folder):
+        self.cloud = cloud
+        self.folder = str(folder)
+
+    # What the user does
+
+    def create(self, backend, size=1, **kwargs):
+        """A new volume, available; size in GiB."""
+        volume = self.cloud.cinder.volumes.create(size, volume_type=backend,
+                                                  **kwargs)
+        return self.cloud.wait_volume(volume.id)
+
+    def create_failing(self, backend, size=1, **kwargs):
+        """A new volume that ends in error; it, and its messages."""
+        volume = self.cloud.cinder.volumes.create(size, volume_type=backend,
+                                                  **kwargs)
+        return self.cloud.wait_volume(volume.id, 'error')
+
+    def extend(self, volume, size):
+        self.cloud.cinder.volumes.extend(volume.id, size)
+        return self.cloud.wait_extended(volume.id, size)
+
+    def retype(self, volume, backend):
+        self.cloud.cinder.volumes.retype(volume.id, backend, 'on-demand')
+        return self.cloud.wait_retyped(volume.id, backend)
+
+    def delete(self, *volumes):
+        for volume in volumes:
+            self.cloud.cinder.volumes.delete(volume.id)
+        for volume in volumes:
+            self.cloud.wait_gone(volume.id)
+
+    def image(self, path, disk_format):
+        """Upload a file as an image."""
+        image = self.cloud.glance.images.create(
+            name=os.path.basename(path), disk_format=disk_format,
+            container_format='bare')
+        with open(path, 'rb') as stream:
+            self.cloud.glance.images.upload(image.id, stream)
+        return self.cloud.wait_image(image.id)
+
+    def upload(self, volume, disk_format):
+        """Make an image of a volume; returns the path of its download."""
+        __, answer = self.cloud.cinder.volumes.upload_to_image(
+            volume.id, False, 'from-%s' % volume.id, 'bare', disk_format,
+            'private', False)
+        image = answer['os-volume_upload_image']['image_id']
+        self.cloud.wait_image(image)
+        self.cloud.wait_volume(volume.id)
+        return self.download(image)
+
+    def download(self, image_id):
+        path = os.path.join(self.folder, 'download-%s' % image_id)
+        with open(path, 'wb') as stream:
+            for chunk in self.cloud.glance.images.data(image_id):
+                stream.write(chunk)
+        return path
+
+    @contextlib.contextmanager
+    def attached(self, volume):
+        """Attach by the attachments API: yields the connection."""
+        attachments = self.cloud.cinder.attachments
+        attachment = attachments.create(volume.id, None, None, mode='rw')
+        attachment_id = _field(attachment, 'id')
+        try:
+            updated = attachments.update(attachment_id, connector())
+            attachments.complete(attachment_id)
+            self.cloud.wait_volume(volume.id, 'in-use')
+            yield _field(updated, 'connection_info')
+        finally:
+            attachments.delete(attachment_id)
+            self.cloud.wait_volume(volume.id)
+
+    # Where its result is
+
+    def share(self, backend):
+        """The folder of a backend's first share."""
+        options = self.cloud.spec.backends[backend]
+        if 'posix_directories' in options:
+            return options['posix_directories'][0]
+        with open(options['nfs_shares_config']) as stream:
+            location = stream.read().split()[0]
+        return self._mount_point(options['nfs_mount_point_base'], location)
+
+    def path(self, volume):
+        """The path of a volume's file."""
+        volume = self.cloud.cinder.volumes.get(volume.id)
+        backend, pool = _host(volume).split('@')[1].split('#')
+        name = 'volume-%s' % getattr(volume,
+                                     'os-vol-mig-status-attr:name_id')\
+            if getattr(volume, 'os-vol-mig-status-attr:name_id', None) \
+            else 'volume-%s' % volume.id
+        if pool.startswith('/'):
+            return os.path.join(pool, name)
+        options = self.cloud.spec.backends[backend]
+        return os.path.join(self._mount_point(
+            options['nfs_mount_point_base'], pool), name)
+
+    def files(self, backend):
+        """The names on a backend's share, without the markers."""
+        return {name for name in os.listdir(self.share(backend))
+                if name not in MARKERS}
+
+    def messages(self, volume):
+        """What Cinder tells the user about a volume, as one text."""
+        return ' '.join(message.user_message
+                        for message in self.cloud.cinder.messages.list()
+                        if message.resource_uuid == volume.id)
+
+    def disk(self, name, file_format='qcow2', length=4 * content.MIB,
+             seed=1):
+        """A disk with content of its own, in the folder."""
+        return content.make_disk(os.path.join(self.folder, name),
+                                 file_format, length, seed)
+
+    def file(self, name, data):
+        """A file with these bytes, in the folder."""
+        path = os.path.join(self.folder, name)
+        with open(path, 'wb') as stream:
+            stream.write(data)
+        return path
+
+    def _mount_point(self, base, location):
+        return os.path.join(base,
+                            hashlib.md5(location.encode()).hexdigest())
+
+
+MARKERS = frozenset(['.cinderSecureEnvIndicator',
+                     '.remotefs-posix-directory', 'lost+found'])
+
+
+def connector():
+    """What a host says of itself when it attaches a volume."""
+    return {'ip': '127.0.0.1', 'host': socket.gethostname(),
+            'initiator': 'iqn.1994-05.com.example:none',
+            'platform': 'x86_64', 'os_type': 'linux', 'multipath': False}
+
+
+def _host(volume):
+    return getattr(volume, 'os-vol-host-attr:host')
+
+
+def _field(answer, name):
+    """cinderclient returns objects or dicts, as its version likes."""
+    return answer[name] if isinstance(answer, dict) else getattr(answer, name)
