@@ -206,17 +206,28 @@ _set_version() {
     fi
 }
 
+# _fingerprint HOW WORD...: of all that the installation depends on.  One
+# that links to the checkout (HOW is "linked") follows its sources by itself.
 _fingerprint() {
     (
         cd "$TOP" || exit 1
         printf '%s\n' "$@"
-        cat setup.py setup.cfg pyproject.toml requirements.txt
-        cat tools/constraints-*.txt 2>/dev/null
-        if ! _own_checkout; then
+        cat setup.py setup.cfg pyproject.toml requirements.txt \
+            lower-constraints.txt
+        if [ "$1" != linked ]; then
             list_sources | grep -z '^\(\./\)\{0,1\}remotefs_drivers/' |
                 xargs -0 cat
         fi
     ) | cksum
+}
+
+# _is_fresh STAMP WORD...: whether it was made from what is there now.
+_is_fresh() {
+    [ -e "$1" ] || return 1
+    _stamp=$(cat "$1")
+    shift
+    [ "$_stamp" = "$(_fingerprint linked "$@")" ] ||
+        [ "$_stamp" = "$(_fingerprint copied "$@")" ]
 }
 
 _pip_install() {
@@ -248,8 +259,7 @@ make_venv() {
         [ "$(cat "$_venv/.remotefs-base")" != "$_base" ]; then
         rm -rf "$_venv"
     fi
-    _print=$(_fingerprint "$_base" "$_extra" "$@")
-    if [ "$(cat "$_venv/.remotefs-$_extra" 2>/dev/null)" = "$_print" ]; then
+    if _is_fresh "$_venv/.remotefs-$_extra" "$_base" "$_extra" "$@"; then
         return 0
     fi
     if [ -e "$_venv" ] && [ ! -w "$_venv" ]; then
@@ -266,7 +276,9 @@ make_venv() {
     run_logged "$_log" "remotefs-drivers[$_extra] $*" _pip_install "$@" ||
         exit 1
     mv -f "$_log" "$_venv/pip.log"
-    printf '%s\n' "$_print" >"$_venv/.remotefs-$_extra"
+    _how=copied
+    if _own_checkout; then _how=linked; fi
+    _fingerprint "$_how" "$_base" "$_extra" "$@" >"$_venv/.remotefs-$_extra"
 }
 
 : "${REMOTEFS_VENV:=$(_default_venv)}"
