@@ -32,6 +32,8 @@ _FIXED = struct.Struct('>4sIQIIQ')
 _DATA_FILE_BIT = 1 << 2
 _DATA_FILE_EXTENSION = 0x44415441
 _LONGEST_NAME = 1023
+#: The name of the backing file is in the first cluster, of 2 MiB at most.
+_LARGEST_CLUSTER = 2 << 20
 
 
 def read(path):
@@ -45,7 +47,7 @@ def read(path):
             return None
         try:
             return _parse(start, stream)
-        except (struct.error, UnicodeDecodeError) as error:
+        except (struct.error, ValueError) as error:
             raise ValueError('the qcow2 header of %s is damaged: %s'
                              % (path, error))
 
@@ -57,12 +59,15 @@ def _parse(start, stream):
 
 
 def _name(stream, offset, length):
-    if length > _LONGEST_NAME:
-        raise ValueError('the qcow2 header has a backing file name of %d '
-                         'bytes, at most %d are allowed'
-                         % (length, _LONGEST_NAME))
+    if length > _LONGEST_NAME or offset > _LARGEST_CLUSTER:
+        raise ValueError('it has a backing file name of %d bytes at %d; '
+                         'allowed are at most %d, in the first cluster'
+                         % (length, offset, _LONGEST_NAME))
     stream.seek(offset)
-    return stream.read(length).decode('utf-8')
+    name = stream.read(length)
+    if len(name) < length:
+        raise ValueError('it ends within the name of the backing file')
+    return name.decode('utf-8')
 
 
 def _data_file(start, version, stream):
