@@ -1,0 +1,191 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Calls that somebody else makes, and that may hang."""
+
+import threading
+import time
+
+from cinder import utils
+import pytest
+
+from remotefs_drivers import offload
+
+#: Seconds, for a call that hangs.
+SHORT = 0.05
+#: Seconds, for one that does not: only reached when something is wrong.
+LONG = 10
+
+
+@pytest.fixture
+def server():
+    """A server that does not answer until it is released."""
+    class Server:
+        def __init__(self):
+            self.released = threading.Event()
+            self.calls = []
+
+        def ask(self, name='x'):
+            self.calls.append(name)
+            assert self.released.wait(LONG)
+            return name
+
+    made = Server()
+    yield made
+    made.released.set()
+
+
+@pytest.fixture
+def started():
+    """Tells which threads were started since."""
+    before = set(threading.enumerate())
+    return lambda: set(threading.enumerate()) - before
+
+
+class TestWorkers:
+    def test_the_result(self):
+        assert offload.Workers(1).call(LONG, divmod, 7, 2) == (3, 1)
+
+    @pytest.mark.parametrize('error', [OSError(5, 'broken'), SystemExit(1)])
+    def test_the_error(self, error):
+        def fail():
+            raise error
+        with pytest.raises(type(error)) as info:
+            offload.Workers(1).call(LONG, fail)
+        assert info.value is error
+
+    def test_an_error_harms_no_worker(self):
+        workers = offload.Workers(1)
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                workers.call(LONG, divmod, 1, 0)
+        assert workers.call(LONG, abs, -1) == 1
+
+    def test_another_thread_makes_the_call(self):
+        assert (offload.Workers(1).call(LONG, threading.get_ident) !=
+                threading.get_ident())
+
+    def test_one_that_hangs_is_given_up(self, server):
+        start = time.monotonic()
+        with pytest.raises(offload.Hung):
+            offload.Workers(1).call(SHORT, server.ask)
+        assert time.monotonic() - start < LONG / 2
+
+    def test_it_blocks_no_other_place(self, server):
+        workers = offload.Workers(2)
+        with pytest.raises(offload.Hung):
+            workers.call(SHORT, server.ask)
+        assert workers.call(LONG, abs, -1) == 1
+
+    def test_for_want_of_a_place_a_call_is_never_made(self, server):
+        """Later it would change a share behind its volume's lock."""
+        workers = offload.Workers(1)
+        with pytest.raises(offload.Hung):
+            workers.call(SHORT, server.ask, 'first')
+        with pytest.raises(offload.Hung):
+            workers.call(SHORT, server.ask, 'second')
+        server.released.set()
+        assert workers.call(LONG, server.ask, 'third') == 'third'
+        assert server.calls == ['first', 'third']
+
+    def test_no_thread_before_the_first_call(self, started):
+        """Cinder forks after it has built the driver."""
+        workers = offload.Workers(4)
+        assert not started()
+        workers.call(LONG, abs, -1)
+        assert len(started()) == 1
+
+    def test_a_thread_is_used_again(self, started):
+        workers = offload.Workers(4)
+        for number in range(20):
+            assert workers.call(LONG, abs, -number) == number
+            _until_idle(workers)
+        assert len(started()) == 1
+
+    def test_no_more_threads_than_places(self, server, started):
+        workers = offload.Workers(2)
+        for _ in range(5):
+            with pytest.raises(offload.Hung):
+                workers.call(0.01, server.ask)
+        assert len(started()) == 2
+
+    def test_a_thread_keeps_no_service_from_stopping(self, server, started):
+        with pytest.raises(offload.Hung):
+            offload.Workers(1).call(SHORT, server.ask)
+        thread, = started()
+        assert thread.daemon
+
+    def test_many_at_once(self):
+        workers = offload.Workers(3)
+        results = offload.gather(
+            lambda number: workers.call(LONG, abs, -number), range(30))
+        assert results == list(range(30))
+
+
+def _until_idle(workers):
+    end = time.monotonic() + LONG
+    while not workers._idle and time.monotonic() < end:
+        time.sleep(0.001)
+
+
+class TestGather:
+    def test_in_the_order_of_the_items(self):
+        def slow(seconds):
+            time.sleep(seconds)
+            return seconds
+        assert offload.gather(slow, [0.03, 0.0, 0.01]) == [0.03, 0.0, 0.01]
+
+    def test_all_at_once(self):
+        barrier = threading.Barrier(3, timeout=LONG)
+        offload.gather(lambda item: barrier.wait(), range(3))
+
+    def test_an_error_in_its_place(self):
+        zero, one = offload.gather(lambda item: 1 // item, [0, 1])
+        assert isinstance(zero, ZeroDivisionError)
+        assert one == 1
+
+    @pytest.mark.parametrize('items', [[], (), iter([])])
+    def test_nothing(self, items):
+        assert offload.gather(abs, items) == []
+
+    def test_any_iterable(self):
+        assert offload.gather(abs, iter([-1, -2])) == [1, 2]
+
+
+class TestOffLoop:
+    def test_without_an_event_loop_nothing_changes(self):
+        """Unit tests have none: cinder's commands patch it in."""
+        assert offload.off_loop(abs) is abs
+
+    def test_by_cinders_own_way(self, monkeypatch):
+        monkeypatch.setattr(utils, 'tpool_wrap', lambda found: [found],
+                            raising=False)
+        assert offload.off_loop(abs) == [abs]
+
+    def test_without_one_by_eventlet(self, monkeypatch):
+        monkeypatch.delattr(utils, 'tpool_wrap', raising=False)
+        monkeypatch.setattr('eventlet.patcher.is_monkey_patched',
+                            lambda name: name == 'thread')
+        monkeypatch.setattr('eventlet.tpool.Proxy', lambda found: [found])
+        assert offload.off_loop(abs) == [abs]
+
+    def test_without_one_and_without_eventlets_patches(self, monkeypatch):
+        monkeypatch.delattr(utils, 'tpool_wrap', raising=False)
+        assert offload.off_loop(abs) is abs
+
+    def test_a_call_to_another_process_stays(self, monkeypatch):
+        monkeypatch.setattr(utils, 'tpool_wrap', pytest.fail, raising=False)
+
+        def remote():
+            pass
+        remote.remote = True
+        assert offload.off_loop(remote) is remote
