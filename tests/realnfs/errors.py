@@ -1,0 +1,24 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What can go wrong with the machine, as opposed to a test in it."""
+
+
+class Missing(Exception):
+    """The host lacks something; says what, and how to get it."""
+
+
+class MachineDied(Exception):
+    """The machine did not start, stopped, or did not answer in time.
+
+    Its text ends with the last lines of the machine's console.
+    """
