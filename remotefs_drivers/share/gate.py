@@ -28,9 +28,11 @@ from remotefs_drivers.share import capacity
 
 LOG = logging.getLogger(__name__)
 
-#: Calls under way at once. Under eventlet all shares have 20 native threads
-#: together: five dead shares do not use them up.
+#: Calls under way at once, and beside them those with a limit of their own,
+#: which may take minutes and must be in nobody's way. Under eventlet all
+#: shares have 20 native threads together: three dead ones do not use them up.
 _AT_ONCE = 4
+_LONG_AT_ONCE = 2
 
 
 class Gate:
@@ -49,8 +51,8 @@ class Gate:
         self._location = location
         self._timeout = timeout
         self._option = option
-        self._workers = offload.Workers(_AT_ONCE)
         self._down = False
+        self._renew_workers()
 
     def call(self, what, function, *args, limit=None):
         """Call a function that touches the share.
@@ -61,12 +63,13 @@ class Gate:
         """
         if self._down:
             self.check()
+        workers = self._long_workers if limit else self._workers
+        seconds = limit or self._timeout
         try:
-            return self._workers.call(limit or self._timeout, function,
-                                      *args)
+            return workers.call(seconds, function, *args)
         except offload.Hung:
             self._mark_down()
-            raise self._silent(what)
+            raise self._silent(what, seconds)
 
     def check(self):
         """Ask for the capacity by a child process; the share is up or down.
@@ -78,7 +81,7 @@ class Gate:
             answer = capacity.ask(self.path, self._timeout)
         except errors.CommandTimeout:
             self._mark_down()
-            raise self._silent('statfs')
+            raise self._silent('statfs', self._timeout)
         except errors.CommandFailed as error:
             raise errors.ShareUnavailable(share=self._location,
                                           reason=str(error))
@@ -87,8 +90,12 @@ class Gate:
             self._down = False
             # Threads that hang in the old call keep their places: have new
             # ones.
-            self._workers = offload.Workers(_AT_ONCE)
+            self._renew_workers()
         return answer
+
+    def _renew_workers(self):
+        self._workers = offload.Workers(_AT_ONCE)
+        self._long_workers = offload.Workers(_LONG_AT_ONCE)
 
     def _mark_down(self):
         if not self._down:
@@ -96,7 +103,6 @@ class Gate:
                       self._location)
             self._down = True
 
-    def _silent(self, what):
+    def _silent(self, what, seconds):
         return errors.ShareTimeout(share=self._location, what=what,
-                                   seconds=self._timeout,
-                                   option=self._option)
+                                   seconds=seconds, option=self._option)
