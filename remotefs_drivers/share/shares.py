@@ -110,11 +110,22 @@ class Shares:
     def ensure_mounted(self, share, limit=None):
         """Mount a share that is not.
 
-        :raises MountFailed: when it cannot be
+        :param limit: seconds to wait for somebody else who is mounting it,
+                      and then for an attempt; None for all attempts
+        :raises ShareUnavailable: when it cannot be
         """
-        if not self._mounter.is_there(share):
-            with self._gate(share).mounting:
+        if self._mounter.is_there(share):
+            return
+        mounting = self._gate(share).mounting
+        if not mounting.acquire(timeout=-1 if limit is None else limit):
+            raise errors.ShareUnavailable(
+                share=share.location,
+                reason='it is being mounted for more than %s seconds' % limit)
+        try:
+            if not self._mounter.is_there(share):
                 self._mounter.mount(share, limit)
+        finally:
+            mounting.release()
 
     def call(self, share, what, function, *args, limit=None):
         """Call a function that touches the share, with a time limit.

@@ -22,12 +22,34 @@ import uuid
 
 from remotefs_drivers import errors
 from remotefs_drivers import settings
+from remotefs_drivers.share import table
 
 #: Of a backend with thin raw volumes, secure, one pool for each share.
 SETTINGS = settings.Settings(
     prefix='fake', backend_name='fake', qcow2=False, sparse=True, thick=False,
     share_timeout=5, pool_per_share=True, secure_operations='true',
     secure_permissions='true', reserved_percentage=0, over_subscription=20.0)
+
+
+class Source:
+    """A source (see share.sources) that a test sets.
+
+    :ivar failure: what reading it raises
+    """
+
+    name = 'the list'
+
+    def __init__(self, *listed):
+        self.set(*listed)
+
+    def set(self, *listed):
+        self._table = table.Table(listed)
+        self.failure = None
+
+    def read(self):
+        if self.failure:
+            raise self.failure
+        return self._table
 
 
 class Mounter:

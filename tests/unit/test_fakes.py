@@ -23,12 +23,29 @@ from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import image
 from remotefs_drivers.share import directories
 from remotefs_drivers.share import mounter
+from remotefs_drivers.share import sources
 from remotefs_drivers.share import table
 from tests.unit import fakes
 
 objects.register_all()
 
 SHARE = table.Share('nas:/a')
+
+
+class TestSource:
+    @pytest.mark.parametrize('real', [sources.SharesFile, sources.Fixed])
+    def test_has_the_interface_of_the_real_ones(self, real):
+        assert (inspect.signature(fakes.Source.read) ==
+                inspect.signature(real.read))
+
+    def test_is_set(self):
+        source = fakes.Source(SHARE)
+        assert source.read() == table.Table([SHARE])
+        source.set()
+        assert len(source.read()) == 0
+        source.failure = KeyError('x')
+        with pytest.raises(KeyError):
+            source.read()
 
 
 class TestMounter:
