@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import os
 import socket
+import sqlite3
 
 from tests.functional import content
 
@@ -67,6 +68,27 @@ class Steps:
         with open(path, 'rb') as stream:
             self.cloud.glance.images.upload(image.id, stream)
         return self.cloud.wait_image(image.id)
+
+    def smuggle(self, data, disk_format):
+        """An image that Glance would not take today: put behind its back.
+
+        Older releases took it, and an attacker may have reached its store.
+        """
+        image = self.image(self.disk('harmless', _QEMU.get(disk_format,
+                                                           disk_format),
+                                     length=content.MIB), disk_format)
+        with open(self.cloud.spec.path('glance', 'images', image.id),
+                  'wb') as stream:
+            stream.write(data)
+        with contextlib.closing(sqlite3.connect(
+                self.cloud.spec.path('glance', 'glance.sqlite'))) as glance:
+            glance.execute(
+                'update images set size = ?, checksum = ?, os_hash_value = ?'
+                ' where id = ?',
+                (len(data), hashlib.md5(data).hexdigest(),
+                 hashlib.sha512(data).hexdigest(), image.id))
+            glance.commit()
+        return image
 
     def upload(self, volume, disk_format):
         """Make an image of a volume; returns the path of its download."""
@@ -153,6 +175,9 @@ class Steps:
         return os.path.join(base,
                             hashlib.md5(location.encode()).hexdigest())
 
+
+#: Glance's name of a format -> qemu-img's.
+_QEMU = {'vhd': 'vpc'}
 
 MARKERS = frozenset(['.cinderSecureEnvIndicator',
                      '.remotefs-posix-directory', 'lost+found'])
