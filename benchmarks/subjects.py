@@ -13,46 +13,133 @@
 """The two drivers that are measured, on local folders.
 
 Both are NFS drivers with their real code; only mounting does nothing, for
-both alike: the mount point is a folder of the file system under test.
+both alike: a mount point is a folder of the file system under test. What
+each of them reads of the kernel's table of mounts, it still reads.
 """
 
+import dataclasses
+import hashlib
+import os
+
 from os_brick.remotefs import remotefs as brick
+
+from cinder.volume.drivers import nfs as in_tree
 
 from remotefs_drivers import nfs
 from remotefs_drivers.share import mountinfo
 
-try:
-    from cinder.volume.drivers import nfs as in_tree
-except ImportError:  # pragma: no cover
-    raise SystemExit('benchmarks need Cinder itself')
+#: Mount point -> share, of the shares that were laid out.
+_SOURCES = {}
+#: As in the measurements that the goals come from.
+_RIGHTS = {'nas_secure_file_operations': 'false',
+           'nas_secure_file_permissions': 'false'}
 
 
-def mounting_does_nothing():
-    """Let every mount point that exists count as mounted, for both."""
-    brick.RemoteFsClient.mount = lambda self, share, flags=None: None
-    mountinfo.find = _read_and_believe(mountinfo.find)
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A driver, set up.
 
+    :ivar place: 0 for the in-tree driver, 1 for ours
+    :ivar folders: of its shares
+    """
 
-def _read_and_believe(find):
-    def believe(mount_point, path=mountinfo.PATH):
-        # The real cost is paid: the kernel's table is read.
-        find(mount_point, path)
-        return mountinfo.Mount(SOURCES[mount_point], 'nfs4', False)
-    return believe
-
-
-#: Mount point -> share, of the shares that the benchmark laid out.
-SOURCES = {}
+    place: int
+    driver: object
+    rig: object
+    folders: tuple
 
 
 class InTree(in_tree.NfsDriver):
     """Cinder's NFS driver; no mount.nfs needs to be installed."""
 
-    def _execute(self, *command, **kwargs):
-        if command[0] == 'mount.nfs':
-            return '', ''
-        return super()._execute(*command, **kwargs)
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        execute = self._execute
+
+        def without_nfs_client(*command, **options):
+            if command[0] == 'mount.nfs':
+                return '', ''
+            return execute(*command, **options)
+        self._execute = without_nfs_client
 
 
 class Ours(nfs.NfsDriver):
     """Our NFS driver, as it is."""
+
+
+class OursCopying(Ours):
+    """Our NFS driver, where the file system cannot share blocks."""
+
+    def _set_rights(self, failures):
+        super()._set_rights(failures)
+        self._files = _WithoutClone(self._files)
+
+
+class _WithoutClone:
+    def __init__(self, files):
+        self._files = files
+
+    def __getattr__(self, name):
+        return getattr(self._files, name)
+
+    @staticmethod
+    def clone(source, target):
+        return False
+
+
+def mounting_does_nothing():
+    """Let every mount point that was laid out count as mounted."""
+    brick.RemoteFsClient.mount = _read_mounts
+    mountinfo.find = _read_and_believe(mountinfo.find)
+
+
+def _read_mounts(client, share, flags=None):
+    client._read_mounts()
+
+
+def _read_and_believe(find):
+    def believe(mount_point, path=mountinfo.PATH):
+        find(mount_point, path)
+        return mountinfo.Mount(_SOURCES[mount_point], 'nfs4', False)
+    return believe
+
+
+class Builder:
+    """Makes the subjects of one operation after the other.
+
+    :param rig: tests.rig.Rig
+    :param root: a folder on the file system under test
+    """
+
+    def __init__(self, rig, root):
+        self._rig = rig
+        self.root = root
+
+    def pair(self, operation):
+        """(in-tree subject, our subject) for an operation."""
+        return tuple(self._subject(operation, place, name) for place, name
+                     in enumerate(('InTree', operation.ours)))
+
+    def _subject(self, operation, place, name):
+        section = '%s-%s' % (operation.name, name)
+        base = os.path.join(self.root, section)
+        shares = ['192.0.2.1:/%s-%d' % (section, number)
+                  for number in range(operation.shares)]
+        folders = tuple(_lay_out(base, share) for share in shares)
+        config = base + '.shares'
+        with open(config, 'w') as stream:
+            stream.writelines(share + '\n' for share in shares)
+        driver = self._rig.driver(
+            '%s.%s' % (__name__, name), section, nfs_shares_config=config,
+            nfs_mount_point_base=base, nfs_qcow2_volumes=operation.qcow2,
+            **_RIGHTS)
+        return Subject(place, driver, self._rig, folders)
+
+
+def _lay_out(base, share):
+    """A folder for a share, where os-brick would mount it."""
+    digest = hashlib.md5(share.encode(), usedforsecurity=False)
+    folder = os.path.join(base, digest.hexdigest())
+    os.makedirs(folder)
+    _SOURCES[folder] = share
+    return folder

@@ -1,0 +1,61 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""An XFS with shared blocks on a loop device, and its end.
+
+It is mounted in a mount namespace of the measuring process's own, and its
+image loses its name as soon as it is mounted. So whatever ends the process,
+kill -9 included, the kernel unmounts it and frees loop device and image.
+"""
+
+import os
+import subprocess
+
+from oslo_utils import units
+
+#: Of the image, which is sparse; bytes.
+_SIZE = 8 * units.Gi
+
+
+def in_namespace(command):
+    """The command, started in a mount namespace of its own. Needs root."""
+    return ['unshare', '--mount', '--propagation', 'private'] + command
+
+
+def mount_xfs(folder):
+    """Mount a new XFS in an empty folder. Returns its mount point."""
+    image, mount_point = (os.path.join(folder, name)
+                          for name in ('image', 'mnt'))
+    os.mkdir(mount_point)
+    with open(image, 'xb') as stream:
+        stream.truncate(_SIZE)
+    try:
+        _run('mkfs.xfs', '-q', '-m', 'reflink=1', image)
+        _run('mount', '-o', 'loop', image, mount_point)
+    finally:
+        os.unlink(image)
+    return mount_point
+
+
+def kind(path):
+    """The type of the file system that a path is on, as 'xfs'."""
+    return _run('stat', '--file-system', '--format', '%T', path).strip()
+
+
+def _run(*command):
+    done = subprocess.run(command, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=60)
+    if done.returncode:
+        raise SystemExit('%s: %s (--directory names a folder to work in '
+                         'instead)' % (' '.join(command),
+                                       done.stderr.strip()))
+    return done.stdout

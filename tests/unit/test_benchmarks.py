@@ -1,0 +1,180 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The arithmetic of the benchmark. How long anything takes is no test."""
+
+import json
+import sys
+import time
+
+import pytest
+
+from benchmarks import goals
+from benchmarks import meter
+from benchmarks import operations
+from benchmarks import report
+from benchmarks import rounds
+
+SPAWNED = [
+    (['rm', '-f', '/a'], 1),
+    (['/usr/bin/rm', '-f', '/a'], 1),
+    # oslo's limits, then env, then the program that was meant.
+    ([sys.executable, '-m', 'oslo_concurrency.prlimit', '--as=1073741824',
+      '--', 'env', 'LC_ALL=C', 'qemu-img', 'info', '/a'], 3),
+    (['sudo', 'cinder-rootwrap', '/etc/cinder/rootwrap.conf', 'stat', '/a'],
+     3),
+    # A shell: what it runs is not known.
+    ('true; true', 1),
+    # A fork, which runs nothing else.
+    ((), 1),
+]
+
+
+@pytest.mark.parametrize('argv, expected', SPAWNED)
+def test_programs(argv, expected):
+    assert expected == meter.programs(argv)
+
+
+def test_children_of_one_call_of_many():
+    assert meter.Children(4, 6) == meter.Children(96, 144).each(24)
+
+
+class Record:
+    """Stands for one of Cinder's objects; its database takes a while."""
+
+    pause = 0.02
+
+    @classmethod
+    def get_by_id(cls):
+        record = cls()
+        record.refresh()
+        return record
+
+    def refresh(self):
+        time.sleep(self.pause)
+
+    def save(self):
+        self.refresh()
+        time.sleep(self.pause)
+
+
+def test_database_is_told_apart():
+    class Watched(Record):
+        pass
+
+    def call():
+        Watched.get_by_id().save()
+        time.sleep(Record.pause)
+
+    clock = meter.DatabaseClock()
+    clock.install(Watched)
+    sample = clock.time(call)
+    pause = Record.pause * 1000
+    # Three pauses there and one here; the inner calls do not count twice.
+    assert 3 * pause <= sample.database <= sample.total - pause
+    assert sample.net == sample.total - sample.database
+    assert clock.time(Record().refresh).database == 0
+
+
+def test_nothing_is_saved_for_a_while():
+    record = Record()
+    record.pause = None
+    with meter.without_saving(Record):
+        record.save()
+    with pytest.raises(TypeError):
+        record.save()
+
+
+def test_goals_are_of_operations():
+    assert set(goals.GOALS) <= {one.name for one in operations.every()}
+
+
+def test_operations_have_names_of_their_own():
+    names = [one.name for one in operations.every()]
+    titles = {one.title for one in operations.every()}
+    assert len(names) == len(set(names)) == len(titles)
+
+
+@pytest.mark.parametrize('children, ratio, met', [
+    (0, 100, True), (0, 99.9, False), (1, 1000, False)])
+def test_goal(children, ratio, met):
+    goal = goals.Goal(children=0, ratio=100)
+    assert met == goal.is_met(children, ratio)
+
+
+def test_ratios_are_of_the_same_round():
+    # The third round met a slow machine, and both felt it.
+    spread = goals.ratios([10, 20, 100], [1, 1, 10])
+    assert goals.Spread(median=10, low=10, high=20) == spread
+
+
+@pytest.mark.parametrize('value, text', [
+    (0.1234, '0.123'), (1.234, '1.23'), (12.34, '12.3'), (1234.5, '1234')])
+def test_milliseconds(value, text):
+    assert text == report.milliseconds(value)
+
+
+def line(name='delete', ours=0.1, children=0):
+    in_tree = rounds.Figures([20.0, 22.0, 24.0], [20.0, 22.0, 24.0],
+                             meter.Children(1, 1))
+    our = rounds.Figures([ours * 2] * 3, [ours] * 3,
+                         meter.Children(children, children))
+    return report.Line(name, name, (in_tree, our), saves=True)
+
+
+@pytest.mark.parametrize('one, verdict', [
+    (line(), True),
+    # Judged without the database, and by the median.
+    (line(ours=0.23), False),
+    (line(children=1), False),
+    (line(name='extend-qcow2'), None),
+])
+def test_verdict(one, verdict):
+    assert one.verdict() is verdict
+
+
+def test_tables():
+    text = report.tables([line(), line(name='extend-qcow2')],
+                         {'Machine': 'this one'})
+    first, second = text.split(report.WHOLE)
+    assert 'Machine: this one' in first
+    assert _cells(first, 'delete') == [
+        'delete', '22.0', '1/1', '0.100', '0/0', '220', '(200..240)', '0,',
+        '>=', '100', 'yes']
+    assert _cells(second, 'delete') == [
+        'delete', '22.0', '1/1', '0.200', '0/0', '110', '(100..120)']
+    assert _cells(first, 'extend-qcow2')[-1] == '(200..240)'
+
+
+def test_database_less_operation_is_in_the_first_table_only():
+    one = report.Line('create-threads', 'crowd', line().figures, saves=False)
+    first, second = report.tables([line(), one], {}).split(report.WHOLE)
+    assert _cells(first, 'crowd')
+    assert not _cells(second, 'crowd')
+
+
+def test_data_can_be_written():
+    data = json.loads(json.dumps(report.as_data([line()], {'a': 'b'})))
+    operation, = data['operations']
+    assert {'a': 'b'} == data['conditions']
+    assert [20.0, 22.0, 24.0] == operation['in_tree']['net']
+    assert {'started': 0, 'programs': 0} == operation['ours']['children']
+    assert {'median': 220.0, 'low': 200.0, 'high': 240.0} == pytest.approx(
+        operation['ratio_net'])
+    assert operation['met'] is True
+
+
+def _cells(text, title):
+    for row in text.splitlines():
+        if row.startswith(title + ' '):
+            return row.split()
+    return None
