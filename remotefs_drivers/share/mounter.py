@@ -85,8 +85,12 @@ class BrickMounter:
         except (brick_exception.BrickException, errors.CommandFailed,
                 errors.CommandTimeout, OSError,
                 processutils.ProcessExecutionError) as error:
-            self._undo_late(share)
-            raise self._failed(share, commands.hung or error)
+            if commands.hung:
+                self._undo_late(share)
+                raise self._failed(share, commands.hung)
+            # Another backend or service may have been faster.
+            if not self.is_there(share):
+                raise self._failed(share, error)
         if not self.is_there(share):
             raise self._failed(share, 'mount ended without an error, but '
                                       'nothing is mounted there')
@@ -129,8 +133,13 @@ class BrickMounter:
 
     def _undo_late(self, share):
         """Take down what a mount that was killed has still finished."""
-        if self.is_there(share):
+        if not self.is_there(share):
+            return
+        try:
             _run_as_root(['umount', '-l', self.path(share)], self._timeout)
+        except (errors.CommandFailed, errors.CommandTimeout) as error:
+            LOG.error('Share %s does not answer and stays mounted: %s',
+                      share.location, error)
 
     def _failed(self, share, reason):
         return errors.MountFailed(share=share.location,

@@ -1,0 +1,299 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Mounting by os-brick's own client, with commands that are not run."""
+
+import hashlib
+import os
+
+from os_brick.remotefs import remotefs
+import pytest
+
+from remotefs_drivers import errors
+from remotefs_drivers import privileged
+from remotefs_drivers.qemu import command
+from remotefs_drivers.share import mounter
+from remotefs_drivers.share import mountinfo
+from remotefs_drivers.share import table
+
+SHARE = table.Share('nas:/a', '-o ro -v')
+PLAIN = table.Share('nas:/a')
+
+
+class System:
+    """Runs no command, but knows what it would have changed.
+
+    :ivar run: the commands, each with 'root' or 'user' before it
+    :ivar mounts: path -> what is mounted there
+    :ivar broken: what ends badly -> the error, as 'mount' or 'mkdir'
+    :ivar left: of these commands the first so many succeed
+    """
+
+    def __init__(self):
+        self.run = []
+        self.limits = []
+        self.mounts = {}
+        self.broken = {}
+        self.failures = None
+        self.works_anyway = False
+
+    def find(self, path):
+        source = self.mounts.get(path)
+        return source and mountinfo.Mount(source, 'nfs4', False)
+
+    def as_root(self, argv, timeout):
+        return self._run('root', argv, timeout)
+
+    def as_user(self, argv, timeout):
+        return self._run('user', argv, timeout)
+
+    def _run(self, who, argv, timeout):
+        program = argv[0]
+        self.run.append([who] + argv)
+        self.limits.append(timeout)
+        error = self.broken.get(program)
+        if error and self.failures != 0:
+            if self.failures is not None:
+                self.failures -= 1
+            if self.works_anyway:
+                self._change(argv)
+            raise error
+        self._change(argv)
+        return '', ''
+
+    def _change(self, argv):
+        if argv[0] == 'mkdir':
+            os.makedirs(argv[-1], exist_ok=True)
+        elif argv[0] == 'mount':
+            self.mounts[argv[-1]] = argv[-2]
+        elif argv[0] == 'umount':
+            self.mounts.pop(argv[-1], None)
+
+    def programs(self):
+        return [argv[1] for argv in self.run]
+
+
+def failed(words='mount.nfs: Connection refused'):
+    return errors.CommandFailed(program='mount', exit_code=32, stderr=words,
+                                command='mount ...')
+
+
+def hung():
+    return errors.CommandTimeout(program='mount', reason='no end', seconds=7,
+                                 command='mount ...')
+
+
+@pytest.fixture
+def system(monkeypatch):
+    made = System()
+    monkeypatch.setattr(mountinfo, 'find', made.find)
+    monkeypatch.setattr(command, 'run', made.as_user)
+    monkeypatch.setattr(privileged, 'run', made.as_root)
+    monkeypatch.setattr(os, 'geteuid', lambda: 1000)
+    return made
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    seconds = []
+    monkeypatch.setattr('tenacity.nap.time.sleep', seconds.append)
+    return seconds
+
+
+@pytest.fixture
+def build(tmp_path, pauses):
+    def _build(options='vers=4.2', attempts=3):
+        return mounter.BrickMounter(remotefs.RemoteFsClient, 'nfs',
+                                    str(tmp_path), options, 60, attempts)
+    return _build
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / hashlib.md5(b'nas:/a').hexdigest())
+
+
+def test_the_place_is_the_one_of_other_services(build, path):
+    assert build().path(PLAIN) == path
+    assert build().base == os.path.dirname(path)
+
+
+class TestMount:
+    def test_the_commands(self, build, system, path):
+        build().mount(SHARE)
+        assert system.run == [
+            ['user', 'mkdir', '-p', path],
+            ['root', 'mount', '-t', 'nfs', '-o', 'vers=4.2', '-o', 'ro',
+             '-v', 'nas:/a', path]]
+        assert system.limits == [60, 60]
+
+    def test_without_options(self, build, system, path):
+        """os-brick asks for NFS 4.2 then, and for older ones after it."""
+        build(options=None).mount(PLAIN)
+        assert system.run[1][1:] == [
+            'mount', '-t', 'nfs', '-o', 'vers=4,minorversion=2', 'nas:/a',
+            path]
+
+    def test_by_root_there_is_no_daemon_for_it(self, build, system, path,
+                                               monkeypatch):
+        monkeypatch.setattr(os, 'geteuid', lambda: 0)
+        build().mount(PLAIN)
+        assert [argv[0] for argv in system.run] == ['user', 'user']
+
+    def test_it_is_there_then(self, build, system):
+        made = build()
+        assert not made.is_there(PLAIN)
+        made.mount(PLAIN)
+        assert made.is_there(PLAIN)
+
+    def test_older_versions_are_tried(self, build, system):
+        system.broken['mount'] = failed()
+        system.failures = 2
+        build(options=None).mount(PLAIN)
+        assert system.programs() == ['mkdir', 'mount', 'mount', 'mount']
+
+    @pytest.mark.parametrize('attempts, tried', [
+        (3, 3), (1, 1),
+        # At least once, as the option says.
+        (0, 1), (-1, 1),
+    ])
+    def test_attempts(self, build, system, pauses, attempts, tried):
+        system.broken['mount'] = failed()
+        with pytest.raises(errors.MountFailed, match='Connection refused'):
+            build(attempts=attempts).mount(PLAIN)
+        assert system.programs().count('mount') == tried
+        assert pauses == [1] * (tried - 1)
+
+    def test_a_later_attempt_may_succeed(self, build, system):
+        system.broken['mount'] = failed()
+        system.failures = 1
+        made = build()
+        made.mount(PLAIN)
+        assert made.is_there(PLAIN)
+
+    def test_a_limit_is_for_one_short_attempt(self, build, system):
+        system.broken['mount'] = failed()
+        with pytest.raises(errors.MountFailed):
+            build().mount(PLAIN, limit=7)
+        assert system.programs() == ['mkdir', 'mount']
+        assert system.limits == [7, 7]
+
+    def test_the_folder_cannot_be_made(self, build, system, path):
+        system.broken['mkdir'] = failed('mkdir: Permission denied')
+        with pytest.raises(errors.MountFailed) as info:
+            build().mount(PLAIN)
+        assert 'Permission denied' in str(info.value)
+        assert 'nas:/a' in str(info.value) and path in str(info.value)
+
+    def test_nothing_is_mounted_after_all(self, build, system, monkeypatch):
+        monkeypatch.setattr(system, '_change', lambda argv: None)
+        with pytest.raises(errors.MountFailed, match='nothing is mounted'):
+            build().mount(PLAIN)
+
+    def test_no_root_to_be_had(self, build, system):
+        system.broken['mount'] = errors.PrivilegeMissing(what='"run"',
+                                                         reason='no sudo')
+        with pytest.raises(errors.MountFailed, match='no sudo'):
+            build().mount(PLAIN)
+
+
+class TestDeadServer:
+    def test_other_versions_are_not_asked(self, build, system, pauses):
+        system.broken['mount'] = hung()
+        with pytest.raises(errors.MountFailed, match='was killed'):
+            build(options=None).mount(PLAIN)
+        assert system.programs() == ['mkdir', 'mount']
+        assert pauses == []
+
+    def test_what_was_mounted_late_is_taken_down(self, build, system, path):
+        """The killed command's child may have finished the mount."""
+        system.broken['mount'] = hung()
+        system.works_anyway = True
+        with pytest.raises(errors.MountFailed):
+            build().mount(PLAIN)
+        assert system.run[-1] == ['root', 'umount', '-l', path]
+        assert system.mounts == {}
+
+    def test_a_failure_of_that_hides_nothing(self, build, system):
+        system.broken.update({'mount': hung(),
+                              'umount': failed('umount: busy')})
+        system.works_anyway = True
+        with pytest.raises(errors.MountFailed, match='was killed'):
+            build().mount(PLAIN)
+
+    def test_the_mount_of_somebody_faster_is_not_taken_down(self, build,
+                                                            system):
+        """Two backends with the same share start at the same time."""
+        system.broken['mount'] = failed('mount.nfs: busy or already mounted')
+        system.works_anyway = True
+        made = build(attempts=1)
+        made.mount(PLAIN)
+        assert made.is_there(PLAIN)
+        assert 'umount' not in system.programs()
+
+
+class TestWhatIsThere:
+    @pytest.mark.parametrize('source', ['nas:/a', 'nas:/a/'])
+    def test_the_share(self, build, system, path, source):
+        """The kernel takes a slash at the end away."""
+        system.mounts[path] = source
+        assert build().is_there(PLAIN)
+        assert build().is_there(table.Share('nas:/a')) is True
+
+    @pytest.mark.parametrize('source', ['nas:/b', 'other:/a', 'nas:/a/b'])
+    def test_another_one(self, build, system, path, source):
+        system.mounts[path] = source
+        with pytest.raises(errors.ShareNotMounted) as info:
+            build().is_there(PLAIN)
+        assert '%s is mounted there' % source in str(info.value)
+
+    def test_an_export_that_is_a_root(self, build, system, tmp_path):
+        share = table.Share('nas:/')
+        system.mounts[build().path(share)] = 'nas:/'
+        assert build().is_there(share)
+
+
+class TestUnmount:
+    def test_the_command(self, build, system, path):
+        made = build()
+        made.mount(PLAIN)
+        made.unmount(PLAIN)
+        assert system.run[-1] == ['root', 'umount', path]
+        assert not os.path.exists(path)
+
+    def test_what_is_not_mounted(self, build, system):
+        build().unmount(PLAIN)
+        assert system.run == []
+
+    def test_what_is_busy_stays(self, build, system, path):
+        made = build()
+        made.mount(PLAIN)
+        system.broken['umount'] = failed('umount: target is busy')
+        with pytest.raises(errors.ShareUnavailable, match='is busy'):
+            made.unmount(PLAIN)
+        assert made.is_there(PLAIN)
+        assert os.path.isdir(path)
+
+    def test_another_share_is_left_alone(self, build, system, path):
+        system.mounts[path] = 'nas:/b'
+        with pytest.raises(errors.ShareNotMounted):
+            build().unmount(PLAIN)
+        assert system.run == []
+
+    def test_a_folder_with_something_below_the_mount_stays(self, build,
+                                                           system, path):
+        made = build()
+        made.mount(PLAIN)
+        open(os.path.join(path, 'x'), 'w').close()
+        with pytest.raises(errors.ShareUnavailable, match='not empty'):
+            made.unmount(PLAIN)
+        assert os.path.exists(os.path.join(path, 'x'))
