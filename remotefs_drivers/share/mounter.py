@@ -80,20 +80,19 @@ class BrickMounter:
             retry=tenacity.retry_if_exception(lambda _: not commands.hung),
             reraise=True)
         flags = share.options.split() if share.options else []
+        failure = 'mount ended without an error, but nothing is mounted there'
         try:
             retry(self._client(commands).mount, share.location, flags)
         except (brick_exception.BrickException, errors.CommandFailed,
                 errors.CommandTimeout, OSError,
                 processutils.ProcessExecutionError) as error:
-            if commands.hung:
-                self._undo_late(share)
-                raise self._failed(share, commands.hung)
-            # Another backend or service may have been faster.
-            if not self.is_there(share):
-                raise self._failed(share, error)
+            failure = error
+        if commands.hung:
+            self._undo_late(share)
+            raise self._failed(share, commands.hung)
+        # After an error too: another backend may have been faster.
         if not self.is_there(share):
-            raise self._failed(share, 'mount ended without an error, but '
-                                      'nothing is mounted there')
+            raise self._failed(share, failure)
 
     def unmount(self, share):
         """Unmount a share, and remove its mount point. Busy is an error.
