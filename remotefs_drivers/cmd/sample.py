@@ -76,7 +76,7 @@ class Sample:
         if not os.path.exists(copy):
             raise content.Differs('%s is not in the file system on %s: %s'
                                   % (_FILE, disk, said))
-        content.compare(copy, self.file)
+        content.compare(copy, content.Expected.of_file(self.file))
 
 
 def _run(program, *arguments):

@@ -94,6 +94,8 @@ class Cloud(clients.Clients):
 
         :returns: exit code by name
         """
+        for child in self._children():
+            child.terminate()
         return self._end(lambda child: child.stop(limit))
 
     def kill(self, alone=False):

@@ -49,6 +49,7 @@ class Child:
         self._sockets = sockets
         self._orphan = orphan
         self._popen = None
+        self._terminated = False
         self._log_start = 0
 
     @property
@@ -75,14 +76,17 @@ class Child:
         :returns: the exit code, negative for a signal; None if it was
             never started
         """
-        if self._popen is None:
-            return None
-        if self.alive:
-            os.kill(self.pid, signal.SIGTERM)
-            deadline = time.monotonic() + limit
-            while self.alive and time.monotonic() < deadline:
-                time.sleep(_POLL)
+        self.terminate()
+        deadline = time.monotonic() + limit
+        while self.alive and time.monotonic() < deadline:
+            time.sleep(_POLL)
         return self.kill()
+
+    def terminate(self):
+        """SIGTERM, without waiting, and once: a second one means hurry."""
+        if self.alive and not self._terminated:
+            self._terminated = True
+            os.kill(self.pid, signal.SIGTERM)
 
     def kill(self, alone=False):
         """SIGKILL, as a crash of it would be.
