@@ -47,6 +47,7 @@ class DirectoryMounter:
         self._is_home = is_home
         self._timeout = timeout
         self._accepted = frozenset()
+        self._workers = {}
 
     def path(self, share):
         return share.location
@@ -84,9 +85,11 @@ class DirectoryMounter:
                       'hand' % (MARKER, error.strerror))
 
     def _ask(self, share, function):
+        # One thread for each: it is all that a dead one may cost.
+        workers = self._workers.setdefault(share.location,
+                                           offload.Workers(1))
         try:
-            return offload.Workers(1).call(self._timeout, function,
-                                           share.location)
+            return workers.call(self._timeout, function, share.location)
         except offload.Hung:
             raise _unusable(share.location, 'it does not answer within %d '
                                             'seconds' % self._timeout)
@@ -103,7 +106,8 @@ def _is_marked(path):
         raise _unusable(path, 'it is not writable: its file system is '
                               'read-only, or the user of cinder-volume '
                               '(uid %d) has no right to' % os.geteuid())
-    found = set(os.listdir(path)) - _NOTHING
+    found = {name for name in os.listdir(path) if name not in _NOTHING and
+             not files.is_rest_of(name, MARKER)}
     if found and MARKER not in found:
         raise _unusable(path, 'it is not empty and has no marker file %s. '
                               'Where these files are Cinder volumes, make '

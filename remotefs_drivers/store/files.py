@@ -32,6 +32,9 @@ _FICLONE = 0x40049409
 #: Answers of file systems that cannot share blocks, or not these.
 _CANNOT_CLONE = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL,
                  errno.ENOSYS, errno.EPERM, errno.ETXTBSY)
+#: Around the name that a file will have once it is written.
+_TEMPORARY_PREFIX = '.%s.'
+_TEMPORARY_SUFFIX = '.tmp'
 
 
 def create(path, size, mode):
@@ -151,8 +154,8 @@ def write_atomic(path, text, mode):
     returns.
     """
     folder, name = os.path.split(path)
-    descriptor, temporary = tempfile.mkstemp(prefix='.%s.' % name,
-                                             suffix='.tmp', dir=folder)
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=_TEMPORARY_PREFIX % name, suffix=_TEMPORARY_SUFFIX, dir=folder)
     try:
         with os.fdopen(descriptor, 'wb') as stream:
             os.fchmod(stream.fileno(), mode)
@@ -164,6 +167,12 @@ def write_atomic(path, text, mode):
         remove(temporary)
         raise
     sync_folder(folder)
+
+
+def is_rest_of(found, name):
+    """Whether a name is what a cut off write_atomic of another one left."""
+    return (found.startswith(_TEMPORARY_PREFIX % name) and
+            found.endswith(_TEMPORARY_SUFFIX))
 
 
 def sync_folder(path):

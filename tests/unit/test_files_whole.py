@@ -178,11 +178,18 @@ class TestWriteAtomic:
         temporary, *rest = events
         assert temporary.startswith('.volume-1.')
         assert temporary.endswith('.tmp')
+        assert files.is_rest_of(temporary, 'volume-1')
         assert rest == ['rename', os.path.basename(os.path.dirname(path))]
 
     def _nothing_else(self, path):
         found = set(os.listdir(os.path.dirname(path)))
         assert found <= {'volume-1', 'volume-1.target'}
+
+
+@pytest.mark.parametrize('found', ['volume-1', '.volume-1', 'volume-1.tmp',
+                                   '.volume-10.x.tmp', '.volume-1.info'])
+def test_is_rest_of_nothing(found):
+    assert not files.is_rest_of(found, 'volume-1')
 
 
 class TestSyncFolder:
