@@ -33,14 +33,22 @@ def find(mount_point, path=PATH):
 
     :param mount_point: an absolute path, taken literally
     """
-    wanted = b' %s ' % _escaped(mount_point)
-    found = None
-    with open(path, 'rb') as stream:
-        # Not splitlines(): a carriage return is part of a name.
-        for line in stream.read().split(b'\n'):
-            if wanted in line:
-                found = _parse(line, wanted.strip()) or found
-    return found
+    name = _escaped(mount_point)
+    wanted = b' %s ' % name
+    with open(path, 'rb', buffering=0) as stream:
+        table = stream.read()
+    end = len(table)
+    while True:
+        # From the end, where what was mounted last is; before every call to
+        # a share, on hosts with hundreds of mounts: so no line is looked at
+        # that has not the name in it.
+        place = table.rfind(wanted, 0, end)
+        if place < 0:
+            return None
+        end = table.rfind(b'\n', 0, place) + 1
+        mount = _parse(table[end:].split(b'\n', 1)[0], name)
+        if mount is not None:
+            return mount
 
 
 def _parse(line, wanted):

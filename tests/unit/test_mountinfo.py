@@ -84,6 +84,13 @@ def test_of_several_on_top_of_each_other_the_last_counts(find):
     assert find(NFS + upper, '/mnt/c7').source == '10.0.0.2:/new'
 
 
+def test_later_lines_that_only_name_it(find):
+    """A bind mount of a path there; a source that is called like it."""
+    bound = '41 22 0:45 /mnt/c7 /b rw - nfs4 10.0.0.1:/srv rw\n'
+    named = '42 22 0:46 / /c rw - fuse /mnt/c7 rw\n'
+    assert find(NFS + bound + named, '/mnt/c7').source == '10.0.0.1:/srv'
+
+
 @pytest.mark.parametrize('mount, super_block, read_only', [
     ('rw', 'rw', False),
     ('ro,nosuid', 'rw', True),
