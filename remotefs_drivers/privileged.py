@@ -27,6 +27,7 @@ from oslo_privsep import priv_context
 
 from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
+from remotefs_drivers.qemu import image
 from remotefs_drivers.store import files
 
 default = priv_context.PrivContext(
@@ -41,8 +42,8 @@ default = priv_context.PrivContext(
 )
 
 #: The programs that the daemon runs for us, and no others.
-PROGRAMS = frozenset(['dd', 'fallocate', 'mount', 'qemu-img', 'stat',
-                      'umount'])
+PROGRAMS = frozenset(['dd', 'fallocate', 'mount', 'stat', 'umount',
+                      image.PROGRAM])
 
 
 def _entrypoint(function):

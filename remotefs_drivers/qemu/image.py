@@ -21,6 +21,8 @@ written by a tenant.
 from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
 
+PROGRAM = 'qemu-img'
+
 FORMATS = ('raw', 'qcow2')
 
 #: Seconds for commands that write headers only.
@@ -39,7 +41,7 @@ def create_qcow2(path, size, preallocation='off'):
 
     :param preallocation: off, metadata, falloc or full
     """
-    argv = ['qemu-img', 'create', '-q', '-f', 'qcow2',
+    argv = [PROGRAM, 'create', '-q', '-f', 'qcow2',
             '-o', 'preallocation=%s' % preallocation, path, str(size)]
     if preallocation in ('off', 'metadata'):
         return _operation(argv, timeout=SHORT)
@@ -57,7 +59,7 @@ def convert(source, source_format, target, target_format):
     """
     _check(target_format)
     return _operation(
-        ['qemu-img', 'convert', '-p', '-n', '--target-is-zero',
+        [PROGRAM, 'convert', '-p', '-n', '--target-is-zero',
          '-t', 'writeback', '-f', source_format, '-O', target_format,
          source, target], stall_timeout=STALL)
 
@@ -65,7 +67,7 @@ def convert(source, source_format, target, target_format):
 def export(source, source_format, target, target_format, compress=False):
     """Copy an image into a new file of any format that qemu-img writes."""
     _check(source_format)
-    argv = ['qemu-img', 'convert', '-p', '-f', source_format,
+    argv = [PROGRAM, 'convert', '-p', '-f', source_format,
             '-O', target_format]
     if compress:
         argv.append('-c')
@@ -75,7 +77,7 @@ def export(source, source_format, target, target_format, compress=False):
 def resize(path, file_format, size):
     """Set the virtual size, in bytes, to a larger one."""
     _check(file_format)
-    return _operation(['qemu-img', 'resize', '-q', '-f', file_format, path,
+    return _operation([PROGRAM, 'resize', '-q', '-f', file_format, path,
                        str(size)], timeout=SHORT)
 
 
@@ -84,7 +86,7 @@ def info(path, file_format):
 
     For images from outside, after the format inspector let them pass.
     """
-    return _operation(['qemu-img', 'info', '-f', file_format, '--output',
+    return _operation([PROGRAM, 'info', '-f', file_format, '--output',
                        'json', path], timeout=SHORT)
 
 
@@ -96,6 +98,6 @@ def _operation(argv, **limits):
 def _check(file_format):
     if file_format not in FORMATS:
         raise errors.CommandFailed(
-            program='qemu-img', exit_code='none', command='none',
+            program=PROGRAM, exit_code='none', command='none',
             stderr='"%s" is not one of the formats of a volume: %s'
                    % (file_format, ', '.join(FORMATS)))
