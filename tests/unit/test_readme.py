@@ -1,0 +1,106 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The README's table of drivers and verbs is true."""
+
+import pathlib
+import re
+
+from cinder import objects
+import pytest
+
+objects.register_all()
+
+from remotefs_drivers import conformance  # noqa: E402
+from remotefs_drivers import nfs  # noqa: E402
+from remotefs_drivers import posix  # noqa: E402
+
+README = pathlib.Path(__file__).parents[2] / 'README.rst'
+DRIVERS = {cls.__name__: cls for cls in (posix.PosixDriver, nfs.NfsDriver)}
+
+#: A row -> the methods without which it is not true.
+VERBS = {
+    'create (sparse, reserved, qcow2)': ['create_volume'],
+    'delete': ['delete_volume'],
+    'extend, not attached': ['extend_volume'],
+    'attach, detach': ['initialize_connection', 'terminate_connection'],
+    'clone a volume, into a larger one': ['create_cloned_volume'],
+    'image to volume, volume to image': ['copy_image_to_volume',
+                                         'copy_volume_to_image'],
+    'migrate, retype, between backends': ['migrate_volume', 'retype',
+                                          'update_migrated_volume'],
+    'statistics, a pool for each share': ['get_volume_stats'],
+    'back up, restore: raw volumes': ['get_backup_device'],
+    'snapshots, and all that needs them': ['create_snapshot',
+                                           'create_volume_from_snapshot',
+                                           'revert_to_snapshot'],
+    'manage, unmanage': ['manage_existing', 'manage_existing_get_size'],
+}
+#: A row -> what the driver tells the scheduler of it.
+FEATURES = {
+    'extend, attached': 'online_extend_support',
+    'attach to several servers': 'multiattach',
+}
+#: Rows about what is in a volume, which tests of these verbs hold.
+OTHERS = {'back up, restore: qcow2 volumes', 'encrypted volume types'}
+YES = {'yes', 'by Cinder'}
+NO = {'no', 'not yet'}
+
+
+def _table():
+    """Verb -> driver -> what is said of it."""
+    text = README.read_text().partition('What the drivers can do')[2]
+    lines = text.splitlines()
+    rules = [number for number, line in enumerate(lines)
+             if re.match('=+ =', line)]
+    spans = [match.span() for match in re.finditer('=+', lines[rules[0]])]
+    verb, *drivers = _cells(lines[rules[0] + 1], spans)
+    assert verb == 'verb'
+    rows = [_cells(line, spans) for line in lines[rules[1] + 1:rules[2]]]
+    return {row[0]: dict(zip(drivers, row[1:])) for row in rows}
+
+
+def _cells(line, spans):
+    return [line[start:end].strip() for start, end in spans]
+
+
+TABLE = _table()
+
+
+def test_all_drivers_are_in_it():
+    assert all(set(said) == set(DRIVERS) for said in TABLE.values())
+
+
+def test_all_its_rows_are_held():
+    assert set(TABLE) == {*VERBS, *FEATURES, *OTHERS}
+
+
+def test_it_says_yes_or_no():
+    assert {word for said in TABLE.values()
+            for word in said.values()} <= YES | NO
+
+
+@pytest.mark.parametrize('driver', DRIVERS)
+@pytest.mark.parametrize('verb', VERBS)
+def test_a_verb_is_there_or_not(verb, driver):
+    done = conformance.implemented(DRIVERS[driver])
+    if TABLE[verb][driver] in YES:
+        assert set(VERBS[verb]) <= done
+    else:
+        assert not set(VERBS[verb]) & done
+
+
+@pytest.mark.parametrize('driver', DRIVERS)
+@pytest.mark.parametrize('verb', FEATURES)
+def test_the_scheduler_is_told_the_same(verb, driver):
+    features = DRIVERS[driver]._features(None)
+    assert (TABLE[verb][driver] in YES) is features[FEATURES[verb]]
