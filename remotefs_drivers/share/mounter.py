@@ -22,6 +22,7 @@ A mounter has
   raises when the path is not the share.
 """
 
+import functools
 import os
 
 import six
@@ -58,10 +59,12 @@ class BrickMounter:
         self._options = options
         self._timeout = timeout
         self._attempts = max(attempts, 1)
-        self._paths = self._client(None)
+        # Asked for several times in each call to a share.
+        self._mount_point = functools.lru_cache(maxsize=None)(
+            self._client(None).get_mount_point)
 
     def path(self, share):
-        return self._paths.get_mount_point(share.location)
+        return self._mount_point(share.location)
 
     def is_there(self, share):
         return self._find(share) is not None
