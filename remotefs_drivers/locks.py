@@ -41,12 +41,18 @@ class _VolumeLocks:
     def __init__(self, prefix):
         self._prefix = prefix
 
-    @contextlib.contextmanager
     def volumes(self, *volume_ids):
-        """Hold the locks of these volumes."""
+        """A context that holds the locks of these volumes."""
+        names = sorted({self.name(volume_id) for volume_id in volume_ids})
+        if len(names) == 1:
+            return self._lock(names[0])
+        return self._all(names)
+
+    @contextlib.contextmanager
+    def _all(self, names):
         with contextlib.ExitStack() as stack:
-            for volume_id in sorted(set(volume_ids)):
-                stack.enter_context(self._lock(self.name(volume_id)))
+            for name in names:
+                stack.enter_context(self._lock(name))
             yield
 
     def name(self, volume_id):
