@@ -21,6 +21,7 @@
 #   unit        tests/unit
 #   functional  tests/functional: a whole Cinder and Glance, over HTTP
 #   crash       tests/crash: the service killed in each verb
+#   demo        tools/demo.sh
 #   short       tests/unit, and the tests of tests/functional that are marked
 #               "short", on Cinder 27 with the lowest library versions that
 #               we claim, and on Cinder 28 with today's
@@ -38,7 +39,7 @@ set -u
 TOP=$(cd "$(dirname "$0")/.." && pwd)
 . "$TOP/tools/lib.sh"
 
-RINGS='pep8 docs unit functional crash short realnfs'
+RINGS='pep8 docs unit functional crash demo short realnfs'
 TEST_USER=remotefs-test
 # Seconds after which a run of pytest is killed.
 LIMIT=2400
@@ -175,6 +176,9 @@ install_all() {
     (need_packages demo) || exit 1
     in_background install_rest
     make_venv "$REMOTEFS_VENV" test,pep8,docs
+    if asked demo; then
+        make_venv "$REMOTEFS_VENV" demo
+    fi
     wait_for install_rest || exit 1
     if asked short; then
         in_background make_venv_27
@@ -302,6 +306,14 @@ ring_functional() {
 
 ring_crash() {
     run_ring crash
+}
+
+ring_demo() {
+    if [ -e "$TOP/tools/demo.sh" ]; then
+        run demo as_user sh "$TOP/tools/demo.sh"
+    else
+        record_missing demo 'there is none'
+    fi
 }
 
 ring_short() {
