@@ -15,6 +15,7 @@
 import contextlib
 import functools
 import http.client
+import time
 
 from cinderclient import client as cinder_client
 from cinderclient import exceptions as cinder_exceptions
@@ -32,8 +33,8 @@ _REQUEST_LIMIT = 120
 # Seconds that a server which is up needs to name its versions.
 _PROBE_LIMIT = 2
 
-# Seconds until the first heartbeat, and some for a slow machine.
-_UP_LIMIT = 30
+# Seconds until the first heartbeat of each service.
+_HEARTBEAT_LIMIT = 6
 
 # Seconds that an operation of an idle machine never needs.
 LIMIT = 120
@@ -123,6 +124,13 @@ class Clients:
             raise self._failure('volume', volume, 'type ' + volume_type)
         return volume
 
+    def wait(self, look, limit=LIMIT, what='what was asked for'):
+        """Until ``look()`` is true, while the processes run.
+
+        :returns: what it returned
+        """
+        return self._until(look, limit, what)
+
     def _wait_status(self, kind, resource_id, status, limit):
         def look():
             found = self._get(kind, resource_id)
@@ -159,12 +167,16 @@ class Clients:
 
     def _wait_ready(self, backends, limit):
         """Until the API answers and the scheduler knows the backends."""
+        start = time.monotonic()
         ports = [port for port in (self.ports.cinder, self.ports.glance)
                  if port]
         self._until(lambda: all(map(_answers, ports)), limit,
                     'the cloud in %s to answer' % self.spec.root)
-        # Their drivers were set up before the API began to answer.
-        self._until(lambda: set(backends) <= self._usable(), _UP_LIMIT,
+        # Their drivers were set up before the API began to answer; what is
+        # missing is a heartbeat at most. Slow machines get more time.
+        took = time.monotonic() - start
+        self._until(lambda: set(backends) <= self._usable(),
+                    _HEARTBEAT_LIMIT + took,
                     'the backends %s to be up' % ', '.join(backends))
         self._make_types()
 

@@ -23,9 +23,14 @@ from eventlet import patcher
 from eventlet import tpool
 
 
+def is_native():
+    """Whether threads are those of the kernel in this process."""
+    return not patcher.is_monkey_patched('thread')
+
+
 def mend():
     """Without effect under eventlet."""
-    if patcher.is_monkey_patched('thread'):
+    if not is_native():
         return
     tpool.Proxy = lambda wrapped, *args, **kwargs: wrapped
     tpool.execute = lambda function, *args, **kwargs: function(*args,

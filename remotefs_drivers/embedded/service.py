@@ -183,8 +183,9 @@ def main(argv):
     if stop.wanted:
         return 0
     starting.finish()
-    LOG.info('Cinder answers at %s',
-             embedded_config.url(CONF.osapi_volume_listen_port))
+    LOG.info('Cinder answers at %s, with %s',
+             embedded_config.url(CONF.osapi_volume_listen_port),
+             'native threads' if native.is_native() else 'eventlet')
     stop.wait()
     embedded.stop()
     return 0
