@@ -19,8 +19,6 @@ from cinder.image import accelerator
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies
-from oslo_config import cfg
-from oslo_config import fixture
 import pytest
 
 from remotefs_drivers import errors
@@ -206,13 +204,6 @@ def test_any_damage_is_refused_or_plain_data(tmp_path_factory, seed, changes,
 class TestVmdkOption:
     """The option vmdk_allowed_types of cinder.conf."""
 
-    @pytest.fixture(autouse=True)
-    def config(self):
-        made = fixture.Config(cfg.CONF)
-        made.setUp()
-        yield made
-        made.cleanUp()
-
     def test_qemu_img_is_asked_by_format(self, prepare, info):
         prepare(crafted.vmdk([]), 'vmdk')
         assert info.calls[0][:4] == ['qemu-img', 'info', '-f', 'vmdk']
@@ -223,8 +214,8 @@ class TestVmdkOption:
             prepare(crafted.vmdk([], extents=[]), 'vmdk')
         assert info.calls == []
 
-    def test_a_type_that_is_not_allowed(self, prepare, info, config):
-        config.config(vmdk_allowed_types=['streamOptimized'])
+    def test_a_type_that_is_not_allowed(self, prepare, info, override):
+        override(vmdk_allowed_types=['streamOptimized'])
         with pytest.raises(errors.ImageRefused, match='[Cc]reate-type'):
             prepare(crafted.vmdk([]), 'vmdk')
 
@@ -242,7 +233,7 @@ class TestVmdkOption:
 
 class TestCompressed:
     @pytest.fixture(autouse=True)
-    def config(self, monkeypatch):
+    def allowed(self, monkeypatch, override):
         def decompress(self, run_as_root):
             assert not run_as_root
             with gzip.open(self.src) as packed:
@@ -252,11 +243,7 @@ class TestCompressed:
         monkeypatch.setattr(accelerator.ImageAccel, '__init__', _remember)
         monkeypatch.setattr(accelerator.ImageAccel, 'decompress_img',
                             decompress)
-        made = fixture.Config(cfg.CONF)
-        made.setUp()
-        made.config(allow_compression_on_image_upload=True)
-        yield made
-        made.cleanUp()
+        override(allow_compression_on_image_upload=True)
 
     def test_it_is_unpacked_and_then_looked_at(self, prepare):
         packed = gzip.compress(QCOW2)
@@ -269,8 +256,8 @@ class TestCompressed:
         with pytest.raises(errors.ImageRefused, match='not compressed by'):
             prepare(QCOW2, 'qcow2', 'compressed')
 
-    def test_the_option_forbids_it(self, prepare, config):
-        config.config(allow_compression_on_image_upload=False)
+    def test_the_option_forbids_it(self, prepare, override):
+        override(allow_compression_on_image_upload=False)
         with pytest.raises(errors.ImageRefused,
                            match='allow_compression_on_image_upload'):
             prepare(gzip.compress(QCOW2), 'qcow2', 'compressed')

@@ -17,8 +17,6 @@ import os
 from cinder import exception
 from cinder.image import accelerator
 from cinder.image import image_utils
-from oslo_config import cfg
-from oslo_config import fixture
 import pytest
 
 from remotefs_drivers import errors
@@ -56,14 +54,11 @@ def run():
 
 
 @pytest.fixture
-def conversion(tmp_path):
+def conversion(tmp_path, override):
     """The folder for temporary files; empty in the end."""
     folder = tmp_path / 'conversion'
-    config = fixture.Config(cfg.CONF)
-    config.setUp()
-    config.config(image_conversion_dir=str(folder))
-    yield config
-    config.cleanUp()
+    override(image_conversion_dir=str(folder))
+    yield
     assert not folder.exists() or os.listdir(folder) == []
 
 
@@ -164,9 +159,9 @@ class TestUpload:
         # Others cannot be.
         ('vmdk', True, False),
     ])
-    def test_compressed_as_the_option_says(self, upload, run, conversion,
+    def test_compressed_as_the_option_says(self, upload, run, override,
                                            disk_format, asked, compressed):
-        conversion.config(image_compress_on_upload=asked)
+        override(image_compress_on_upload=asked)
         upload(disk_format, 'raw')
         assert ('-c' in run.calls[0]) is compressed
 
@@ -193,8 +188,8 @@ class TestUpload:
             upload('qcow2', 'raw')
         assert glance.uploads == []
 
-    def test_the_operator_forbids_conversion(self, upload, conversion, run):
-        conversion.config(image_conversion_disable=True)
+    def test_the_operator_forbids_conversion(self, upload, override, run):
+        override(image_conversion_disable=True)
         assert upload('raw', 'raw')
         with pytest.raises(exception.ImageConversionNotAllowed):
             upload('qcow2', 'raw')

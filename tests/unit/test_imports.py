@@ -32,8 +32,10 @@ FLOORS = [
     ('posix', 'nfs'),
     # The verbs, for all drivers: they decide.
     ('remotefs',),
+    # The file of one volume, on its share.
+    ('volumefile',),
     # What they decide by, and Glance.
-    ('settings', 'formats', 'images', 'locks', 'names', 'options'),
+    ('settings', 'formats', 'images', 'locks', 'names', 'options', 'states'),
     # Where a share is, and whether it answers.
     ('share',),
     # What root does of the work below.

@@ -15,9 +15,6 @@
 import threading
 
 from cinder import coordination
-from oslo_concurrency import lockutils
-from oslo_config import cfg
-from oslo_config import fixture
 import pytest
 
 from remotefs_drivers import locks
@@ -47,21 +44,17 @@ def recorded(form, monkeypatch):
 
 
 @pytest.fixture
-def real(form, tmp_path, monkeypatch):
+def real(form, tmp_path, monkeypatch, override):
     """Locks on files in a folder."""
+    override('oslo_concurrency', lock_path=str(tmp_path))
+    override('coordination', backend_url='file://%s' % tmp_path)
     coordinator = coordination.Coordinator(prefix='cinder-')
-    config = fixture.Config(cfg.CONF)
-    config.setUp()
-    config.config(backend_url='file://%s' % tmp_path, group='coordination')
-    lockutils.set_defaults(str(tmp_path))
-    config.config(lock_path=str(tmp_path), group='oslo_concurrency')
     coordinator.start()
     monkeypatch.setattr(coordination, 'COORDINATOR', coordinator)
     monkeypatch.setattr(coordination.synchronized_remove, '__defaults__',
                         (coordinator,))
     yield form('nfs')
     coordinator.stop()
-    config.cleanUp()
 
 
 @pytest.mark.parametrize('ids, expected', [

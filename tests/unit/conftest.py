@@ -1,0 +1,30 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Fixtures of the unit tests."""
+
+from oslo_config import cfg
+import pytest
+
+
+@pytest.fixture
+def override():
+    """Sets options of Cinder's configuration for the time of a test."""
+    done = []
+
+    def _override(group=None, **values):
+        for name, value in values.items():
+            cfg.CONF.set_override(name, value, group)
+            done.append((name, group))
+    yield _override
+    for name, group in done:
+        cfg.CONF.clear_override(name, group)
