@@ -1,1 +1,32 @@
-"""Cinder volume drivers that keep volumes as files on shared file systems."""
+"""Cinder volume drivers that keep volumes as files on shared file systems.
+
+The rooms, from the top; each imports only from those below it::
+
+    posix, nfs      one driver for each kind of share, thin
+    remotefs        RemoteFSDriver: the verbs, their locks and decisions
+    volumefile      the file of one volume on its share
+    images          images of Glance to volume files, and back
+    states          what a volume's state tells a driver
+    formats         the recorded format of a volume; files are never asked
+    locks           locks on volumes
+    share/          which shares there are, mounting, capacity, choice
+    settings        what the operator configured, frozen
+    options         all options
+    privileged      what needs root, in a privsep context of its own
+    store/          what is done to files
+    qemu/           programs: the only room that starts any
+    names, offload  file names of a volume; calls that must not hang
+    errors          every exception
+
+    conformance     does a class have all that cinder-volume calls?
+    embedded/, cmd/ a whole Cinder in one process, and the command
+                    cinder-remotefs; the drivers never import these
+
+A verb goes this way::
+
+    driver verb -> locks.volumes(ids) -> shares.known(volume)
+                -> VolumeFile(means, volume, share).create() ...
+                -> shares.call(share, what, function): mounted? itself?
+                   then the call, off the event loop, with a time limit
+                -> store.files, qemu.image
+"""

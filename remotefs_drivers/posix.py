@@ -17,6 +17,8 @@ system, a local disk. The directory must be there, under the same path, on
 every host of the backend.
 """
 
+import os
+
 from cinder import interface
 
 from remotefs_drivers import errors
@@ -26,6 +28,7 @@ from remotefs_drivers import settings
 from remotefs_drivers.share import directories
 from remotefs_drivers.share import sources
 from remotefs_drivers.share import table
+from remotefs_drivers import states
 
 
 @interface.volumedriver
@@ -56,8 +59,8 @@ class PosixDriver(remotefs.RemoteFSDriver):
                                             self._settings.share_timeout)
 
     def _connection(self, volume, share, name, file_format):
-        path = self._path(share, name)
-        if self._is_cinders_own(volume):
+        path = os.path.join(self._shares.path(share), name)
+        if states.is_cinders_own(volume):
             # A host of Cinder's has the directory itself.
             return {'driver_volume_type': 'local',
                     'data': {'device_path': path, 'format': file_format}}

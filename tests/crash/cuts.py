@@ -18,6 +18,7 @@ before, in the middle of or after step number n. The verb runs in a process
 of its own, forked from here; so does what comes after.
 """
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -51,7 +52,8 @@ class Cut:
         """Put the knife to this driver, in this process."""
         shares.Shares.call = self._watched(shares.Shares.call)
         formats._save = self._watched(formats._save)
-        driver._run = self._watched_run(driver._run)
+        driver._means = dataclasses.replace(
+            driver._means, run=self._watched_run(driver._means.run))
 
     def __repr__(self):
         return '%s step %d' % (self.when, self.step)

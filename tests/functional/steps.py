@@ -18,6 +18,7 @@ import os
 import socket
 import sqlite3
 
+from remotefs_drivers.embedded import waiting
 from tests.functional import content
 
 
@@ -121,6 +122,11 @@ class Steps:
         finally:
             attachments.delete(attachment_id)
             self.cloud.wait_volume(volume.id)
+
+    def until(self, look, what):
+        """Wait until look() is true."""
+        waiting.until(look, 60, what, check=self.cloud.check,
+                      explain=self.cloud.log)
 
     # Where its result is
 

@@ -26,6 +26,7 @@ from cinder import exception
 
 from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
+from remotefs_drivers.store import files
 from tests.functional import content
 from tests.functional import stages
 
@@ -318,7 +319,7 @@ def test_killed_qemu_img(rig, tmp_path, monkeypatch):
     content.write(driver.local_path(source), 'qcow2', 0x33, 0,
                   512 * units.Mi)
     clone = rig.new_volume(driver)
-    monkeypatch.setattr(driver._files, 'clone', lambda *paths: False)
+    monkeypatch.setattr(files, 'clone', lambda *paths: False)
     killer = _KillsNext('convert')
     with killer:
         with pytest.raises(errors.CommandFailed, match='SIGKILL'):

@@ -160,7 +160,7 @@ def test_retype_with_migration(steps, source, target):
     assert not content.is_qcow2(path)
     content.assert_holds(path, 'raw', content.GIB, ranges, steps.folder)
     # Cinder removes the source after it has said that it is done.
-    steps.cloud.wait(lambda: not os.path.exists(old))
+    steps.until(lambda: not os.path.exists(old), 'the source to be gone')
     assert steps.files(source) == before - {os.path.basename(old)}
     # The format is known where it is now: verbs go on working.
     steps.extend(volume, 2)
