@@ -48,6 +48,7 @@ OUTPUT_LIMIT = 1 << 20
 _TICK = 0.5
 #: Seconds between two looks at a child, where the kernel does not tell.
 _LOOK = 0.005
+_NAMES = {each.value: each.name for each in signal.Signals}
 _PROGRESS = re.compile(rb'\((\d+\.\d+)/100%\)')
 
 
@@ -250,7 +251,7 @@ def _clean_up(child):
 
 def _failed(argv, code, stderr):
     if code < 0:
-        code = 'of signal %s' % signal.Signals(-code).name
+        code = 'of signal %s' % _NAMES.get(-code, -code)
     return errors.CommandFailed(program=argv[0], exit_code=code,
                                 stderr=stderr.strip() or 'no message',
                                 command=_quoted(argv))
