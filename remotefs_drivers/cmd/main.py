@@ -14,12 +14,16 @@
 
 import importlib.metadata
 import sys
+import warnings
 
 _MISSING = ('cinder-remotefs needs the Python package "cliff" (and "demo" '
             'needs Cinder and Glance): install remotefs-drivers[demo].')
 
 
 def main(argv=None):
+    if not sys.warnoptions:
+        # Of libraries about libraries: nothing for an operator.
+        warnings.simplefilter('ignore')
     try:
         from cliff import app
         from cliff import commandmanager

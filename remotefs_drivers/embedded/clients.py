@@ -18,8 +18,8 @@ import http.client
 import time
 
 from cinderclient import client as cinder_client
-from cinderclient import exceptions as cinder_exceptions
 from cinderclient.contrib import noauth
+from cinderclient import exceptions as cinder_exceptions
 from glanceclient import client as glance_client
 from keystoneauth1 import session
 
@@ -195,8 +195,8 @@ class Clients:
         there = {volume_type.name for volume_type in types.list()}
         for name, options in self.spec.backends.items():
             if name not in there:
-                types.create(name).set_keys({'volume_backend_name':
-                             options.get('volume_backend_name', name)})
+                backend = options.get('volume_backend_name', name)
+                types.create(name).set_keys({'volume_backend_name': backend})
 
 
 # Cinder clears the field, or says 'success', when a migration is over.
@@ -207,9 +207,8 @@ _MIGRATING = ('starting', 'migrating', 'completing')
 def _cinder(port):
     auth = noauth.CinderNoAuthPlugin(config.USER_ID, config.PROJECT_ID,
                                      endpoint=config.url(port) + '/v3')
-    return cinder_client.Client(
-        config.MICROVERSION, session=session.Session(auth=auth,
-                                               timeout=_REQUEST_LIMIT))
+    ours = session.Session(auth=auth, timeout=_REQUEST_LIMIT)
+    return cinder_client.Client(config.MICROVERSION, session=ours)
 
 
 @functools.lru_cache(maxsize=None)
