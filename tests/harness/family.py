@@ -1,0 +1,86 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""A service that forks workers, killed as a crash of the host would."""
+
+import os
+import signal
+import time
+
+from remotefs_drivers.embedded import process
+
+# Seconds that the kernel may take to end what was killed.
+_LIMIT = 10
+
+_TICK = 0.01
+
+
+class Family(process.Child):
+    """A child process and the workers that it forks.
+
+    cinder-volume is a parent without work of its own, and one worker for
+    each backend.
+    """
+
+    def kill(self, alone=False):
+        """SIGKILL to the parent and all workers.
+
+        :param alone: spare the commands that the workers have started
+        :returns: the exit code of the parent
+        """
+        workers = children(self.pid) if alone and self.alive else []
+        code = super().kill(alone)
+        for worker in workers:
+            _kill(worker)
+        _wait_until_gone(workers)
+        return code
+
+
+def children(pid):
+    """The process ids of a process's own children."""
+    return [int(name) for name in os.listdir('/proc')
+            if name.isdigit() and _parent(name) == pid]
+
+
+def _parent(pid):
+    try:
+        return int(_status(pid)[1])
+    except OSError:
+        return None
+
+
+def _status(pid):
+    """Its state, parent and so on: /proc/PID/stat from the third field."""
+    with open('/proc/%s/stat' % pid, 'rb') as stream:
+        # The name before it is in brackets, and may hold anything.
+        return stream.read().rpartition(b') ')[2].split()
+
+
+def is_gone(pid):
+    """Whether a process has ended, though perhaps nobody has reaped it."""
+    try:
+        return _status(pid)[0] in (b'Z', b'X')
+    except OSError:
+        return True
+
+
+def _wait_until_gone(pids):
+    deadline = time.monotonic() + _LIMIT
+    while not all(map(is_gone, pids)) and time.monotonic() < deadline:
+        time.sleep(_TICK)
+
+
+def _kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

@@ -1,0 +1,310 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Stock Cinder: its own programs, one cinder.conf, a real message broker.
+
+    with rabbitmq.Broker(folder) as broker:
+        with stock.Cloud(spec.two_posix_backends(root), broker) as running:
+            running.cinder.volumes.create(1, volume_type='alpha')
+
+It is held like ``embedded.cloud.Cloud``, whose configuration, clients,
+ports and Glance it shares, so that a test can run on either. What differs is
+what runs: ``cinder-scheduler`` and ``cinder-volume`` as they are installed,
+and the API in a WSGI server (gunicorn), as Cinder's manual wants it.
+"""
+
+import datetime
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+from cinderclient import exceptions as cinder_exceptions
+from keystoneauth1 import exceptions as session_exceptions
+
+from remotefs_drivers.embedded import cloud
+from remotefs_drivers.embedded import config
+from remotefs_drivers.embedded import database
+from remotefs_drivers.embedded import errors
+from remotefs_drivers.embedded import process
+from remotefs_drivers.embedded import spec as specs
+from tests.harness import family
+from tests.harness import turns
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+
+# Seconds: 10 on an idle machine of two cores.
+START_LIMIT = 180
+
+# Seconds for making the tables.
+_SYNC_LIMIT = 120
+
+_API_THREADS = 8
+
+# Sections of the privsep contexts of Cinder, os-brick and our drivers.
+_PRIVSEP = ('cinder_sys_admin', 'privsep_osbrick', 'remotefs_privileged')
+
+_GUNICORN = """\
+import sys
+
+# Where the application takes its configuration from.
+sys.argv[1:] = ['--config-file', %(conf)r]
+wsgi_app = 'cinder.wsgi.api:application'
+bind = 'fd://%(fd)d'
+worker_class = 'gthread'
+workers = 1
+threads = %(threads)d
+graceful_timeout = %(grace)d
+timeout = 0
+control_socket_disable = True
+"""
+
+
+class Cloud(cloud.Cloud):
+    """API, scheduler and volume service as processes of their own.
+
+    :param spec: embedded.spec.Spec
+    :param broker: rabbitmq.Broker, started
+    :param programs: folder to put in front of PATH, see user_mount
+    :param user: id of the user that Cinder runs as, when root runs this;
+        he has no way to other rights
+    """
+
+    def __init__(self, spec, broker, programs=None, user=None):
+        self._broker = broker
+        self._vhost = hashlib.sha256(spec.root.encode()).hexdigest()[:16]
+        super().__init__(_with_broker(
+            spec, broker.url(self._vhost),
+            os.geteuid() if user is None else user))
+        self._programs = programs
+        self._user = user
+        self._started = None
+
+    def start(self, backends=None, limit=START_LIMIT):
+        self._broker.add_vhost(self._vhost)
+        super().start(backends, limit)
+
+    def kill_cinder(self, alone=True):
+        """SIGKILL to cinder-volume only; API and scheduler stay."""
+        self._cinder['cinder-volume'].kill(alone)
+
+    def start_cinder(self, backends=None, limit=START_LIMIT):
+        """Start cinder-volume again after :meth:`kill_cinder`."""
+        self._started = _now()
+        self._cinder['cinder-volume'].start()
+        self._wait_ready(
+            self.spec.backends if backends is None else backends, limit)
+
+    @property
+    def pids(self):
+        """Process ids by name: of each program, not of Cinder as a whole."""
+        found = super().pids
+        if found.pop('cinder', None):
+            found.update(self._cinder.pids)
+        return found
+
+    def _cinder_child(self, server):
+        self._started = _now()
+        if self._user is not None:
+            _give(self.spec.root, self._user)
+        return _Services(self._synchronize_database, [
+            self._api(server), self._service('cinder-scheduler'),
+            self._service('cinder-volume'),
+            *([self._service('cinder-backup')] if self.spec.backup else [])])
+
+    def _service(self, name):
+        return family.Family(
+            name, self._as_user([_program(name), '--config-file',
+                                 self.spec.path('cinder.conf')]),
+            self.spec.path('log', name + '.log'),
+            environment=self._environment(
+                threads=self.spec.concurrency == specs.THREADS))
+
+    def _api(self, server):
+        """In native threads always, since gunicorn gives it these."""
+        path = self.spec.path('gunicorn.conf.py')
+        _write(path, _GUNICORN % {
+            'conf': self.spec.path('cinder.conf'), 'fd': server.fileno(),
+            'threads': _API_THREADS, 'grace': config.GRACE})
+        return process.Child(
+            'cinder-api',
+            self._as_user([_program('gunicorn'), '--config', path]),
+            self.spec.path('log', 'cinder-api.log'), sockets=[server],
+            environment=self._environment(threads=True))
+
+    def _as_user(self, command):
+        if self._user is None:
+            return command
+        # The kernel forgets the parent-death signal when the user changes.
+        return ['setpriv', '--reuid', str(self._user), '--regid',
+                str(self._user), '--clear-groups', '--pdeathsig', 'KILL',
+                '--', *command]
+
+    def _environment(self, threads):
+        path = os.environ.get('PATH', os.defpath)
+        return {
+            'OS_CINDER_DISABLE_EVENTLET_PATCHING': '1' if threads else None,
+            'HOME': self.spec.path('state'),
+            'PATH': os.pathsep.join(filter(None, [self._programs, path])),
+            'PYTHONPATH': os.pathsep.join(filter(None, [
+                REPOSITORY, turns.install(self.spec.path('plugins')),
+                os.environ.get('PYTHONPATH')])),
+        }
+
+    def _synchronize_database(self):
+        done = subprocess.run(
+            self._as_user([_program('cinder-manage'), '--config-file',
+                           self.spec.path('cinder.conf'), 'db', 'sync']),
+            env={**os.environ, **self._environment(threads=True)},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, timeout=_SYNC_LIMIT, text=True)
+        if done.returncode:
+            raise errors.NotReady('The tables could not be made.',
+                                  done.stdout)
+        database.write_ahead_log(self.spec.path('cinder.sqlite'))
+
+    def _wait_ready(self, backends, limit):
+        # A service beats for the first time when it can take requests.
+        self._until(lambda: self._beating(backends), limit,
+                    'the services in %s to report' % self.spec.root)
+        super()._wait_ready(backends, limit)
+
+    def _beating(self, backends):
+        """Whether all have reported since the start that was the last."""
+        try:
+            services = self.cinder.services.list()
+        except (cinder_exceptions.ClientException,
+                session_exceptions.ClientException):
+            return False
+        beating = {service.host.rpartition('@')[2] for service in services
+                   if service.updated_at
+                   and _time(service.updated_at) > self._started}
+        # A request that comes before the scheduler listens is lost, and
+        # waited for a minute.
+        return {self.spec.host, *backends} <= beating
+
+
+class _Services:
+    """The processes of one Cinder, held like one ``process.Child``.
+
+    :param prepare: called before they are started
+    """
+
+    name = 'cinder'
+
+    def __init__(self, prepare, children):
+        self._prepare = prepare
+        self._children = {child.name: child for child in children}
+
+    def __getitem__(self, name):
+        return self._children[name]
+
+    @property
+    def pid(self):
+        return self['cinder-volume'].pid
+
+    @property
+    def pids(self):
+        return {name: child.pid for name, child in self._children.items()}
+
+    @property
+    def alive(self):
+        return all(child.alive for child in self._children.values())
+
+    def start(self):
+        self._prepare()
+        for child in self._children.values():
+            child.start()
+
+    def terminate(self):
+        for child in self._children.values():
+            child.terminate()
+
+    def stop(self, limit):
+        """:returns: the exit code of cinder-volume"""
+        self.terminate()
+        codes = {name: child.stop(limit)
+                 for name, child in self._children.items()}
+        return codes['cinder-volume']
+
+    def kill(self, alone=False):
+        """:returns: the exit code of cinder-volume"""
+        codes = {name: child.kill(alone)
+                 for name, child in self._children.items()}
+        return codes['cinder-volume']
+
+    def tail(self, lines):
+        return '\n'.join('--- %s\n%s' % (name, child.tail(lines))
+                         for name, child in self._children.items())
+
+    def check(self):
+        for child in self._children.values():
+            child.check()
+
+
+def _with_broker(spec, url, user):
+    """The spec, with what separate processes need in cinder.conf."""
+    merged = {name: dict(options) for name, options in spec.options.items()}
+    defaults = {
+        'DEFAULT': {'transport_url': url},
+        'database': {'connection': turns.url(
+            spec.path('cinder.sqlite'))},
+    }
+    for name in _PRIVSEP:
+        defaults[name] = _daemon_of_the_same_user(spec, user)
+    for name, options in defaults.items():
+        merged[name] = {**options, **merged.get(name, {})}
+    return spec.replace(options=merged)
+
+
+def _daemon_of_the_same_user(spec, user):
+    """A privsep daemon without sudo, and without what it can't have."""
+    options = {'helper_command': '%s --config-file %s' % (
+        _program('privsep-helper'), spec.path('cinder.conf'))}
+    if user != 0:
+        options['capabilities'] = ''
+    return options
+
+
+def _program(name):
+    """A program of the Python that runs this, or of the system."""
+    beside = os.path.join(os.path.dirname(sys.executable), name)
+    found = beside if os.path.exists(beside) else shutil.which(name)
+    if not found:
+        raise errors.NotInstalled('The program %s was not found beside %s, '
+                                  'nor in PATH.' % (name, sys.executable))
+    return found
+
+
+def _give(folder, user):
+    """Let a folder and all that is in it belong to a user."""
+    os.chown(folder, user, user)
+    for parent, folders, files in os.walk(folder):
+        for name in folders + files:
+            os.chown(os.path.join(parent, name), user, user,
+                     follow_symlinks=False)
+
+
+def _now():
+    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+
+
+def _time(text):
+    """A time as Cinder's API writes it, in UTC."""
+    return datetime.datetime.fromisoformat(text)
+
+
+def _write(path, text):
+    with open(path, 'w') as out:
+        out.write(text)
