@@ -81,8 +81,7 @@ class VolumeFile:
         :raises VolumeFileMissing, VolumeFileInvalid: when there is none
         :raises VolumeHasSnapshots: when it is not the whole volume
         """
-        return self._call('stat', 'size_alone', self.path,
-                          self._beside(names.snapshot_table(self.name)))
+        return self._call_alone('stat', 'size_alone', self.path)
 
     def create(self, file_format):
         """Make it, for a volume that is new."""
@@ -157,8 +156,7 @@ class VolumeFile:
         """Remove it and what goes with it. Returns whether it was there."""
         others = [self._beside(name)
                   for name in names.all_temporary(self.name)]
-        return self._call('delete', 'remove_alone', self.path, others,
-                          self._beside(names.snapshot_table(self.name)))
+        return self._call_alone('delete', 'remove_alone', self.path, others)
 
     def make_plain_copy(self):
         """Make a raw copy of a qcow2 one beside it; returns its name."""
@@ -187,6 +185,15 @@ class VolumeFile:
 
     def _beside(self, name):
         return os.path.join(self._means.shares.path(self.share), name)
+
+    def _call_alone(self, what, function, *args):
+        """Call a function that refuses to touch a file with snapshots."""
+        table = self._beside(names.snapshot_table(self.name))
+        try:
+            return self._call(what, function, *args, table)
+        except errors.VolumeFileExists:
+            raise errors.VolumeHasSnapshots(volume=self._volume.id,
+                                            path=table)
 
     def _call(self, what, function, *args, limit=None):
         with _explained(self._volume, self.share, args[0]):
@@ -227,10 +234,7 @@ def _explained(volume, share, path):
     """Turn what the file system says into what the operator understands."""
     try:
         yield
-    except FileExistsError as error:
-        if error.filename and error.filename.endswith('.info'):
-            raise errors.VolumeHasSnapshots(volume=volume.id,
-                                            path=error.filename)
+    except FileExistsError:
         raise errors.VolumeFileExists(volume=volume.id, path=path)
     except FileNotFoundError:
         raise errors.VolumeFileMissing(volume=volume.id, path=path,

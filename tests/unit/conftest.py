@@ -15,6 +15,14 @@
 from oslo_config import cfg
 import pytest
 
+from tests.unit import builder
+
+
+@pytest.fixture
+def built(tmp_path, monkeypatch):
+    """Builds drivers, see tests.unit.builder."""
+    return builder.Builder(tmp_path, monkeypatch)
+
 
 @pytest.fixture
 def override():
