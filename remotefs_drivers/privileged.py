@@ -90,7 +90,7 @@ def size_of(path):
 @_entrypoint
 def grow(path, size):
     """As files.grow."""
-    files.grow(path, size)
+    return files.grow(path, size)
 
 
 @_entrypoint

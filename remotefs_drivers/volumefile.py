@@ -127,7 +127,7 @@ class VolumeFile:
             image.resize(self.path, file_format, new_size * units.Gi).run(
                 self._means.run)
             return
-        self._call('extend', 'grow', self.path, new_size * units.Gi)
+        before = self._call('extend', 'grow', self.path, new_size * units.Gi)
         if self._means.thick:
             try:
                 allocate.reserve(self.path, size * units.Gi,
@@ -135,8 +135,7 @@ class VolumeFile:
                                  self._means.run)
             except BaseException:
                 with excutils.save_and_reraise_exception():
-                    self._call('extend', 'shrink_back', self.path,
-                               size * units.Gi)
+                    self._call('extend', 'shrink_back', self.path, before)
 
     def restore_size(self):
         """Make a raw one as large as its volume, if it is not.

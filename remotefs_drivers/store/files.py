@@ -95,10 +95,14 @@ def grow(path, size):
     and cut off. One that is larger is never cut. Nothing is flushed: what a
     guest writes there and flushes takes the size to the disk with it, and a
     size that was lost with nothing behind it is set again at attach.
+
+    :returns: the size before, which shrink_back takes
     """
     with _opened(path, os.O_WRONLY) as descriptor:
-        if os.fstat(descriptor).st_size < size:
+        before = os.fstat(descriptor).st_size
+        if before < size:
             os.ftruncate(descriptor, size)
+    return before
 
 
 def shrink_back(path, size):

@@ -131,7 +131,7 @@ class TestChange:
     ])
     def test_grow(self, path, before, size, after):
         things.file(path, b'x' * before)
-        files.grow(path, size)
+        assert files.grow(path, size) == before
         assert things.read(path) == (b'x' * before).ljust(after, b'\0')
 
     def test_shrink_back(self, path):
