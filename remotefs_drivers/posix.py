@@ -55,8 +55,9 @@ class PosixDriver(remotefs.RemoteFSDriver):
                              map(table.Share, self._own.directories))
 
     def _make_mounter(self):
-        return directories.DirectoryMounter(self._has_volumes,
-                                            self._settings.share_timeout)
+        return directories.DirectoryMounter(
+            self._has_volumes, self._settings.share_timeout,
+            as_root=self._settings.secure_operations == 'false')
 
     def _connection(self, volume, share, name, file_format):
         path = os.path.join(self._shares.path(share), name)

@@ -45,22 +45,24 @@ class Rig:
     One for each process: Cinder keeps its database and its locks in globals.
 
     :param folder: a path, empty or made by an earlier rig
+    :param config_file: path of a configuration file to begin with
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, config_file=None):
         self.folder = str(folder)
         self.context = context.RequestContext(USER, PROJECT, is_admin=True)
         database = os.path.join(self.folder, 'cinder.sqlite')
         is_new = not os.path.exists(database)
-        self._configure('sqlite:///%s' % database)
+        self._configure('sqlite:///%s' % database,
+                        [config_file] if config_file else [])
         if is_new:
             migration.db_sync()
         coordination.COORDINATOR.start()
 
-    def _configure(self, database):
+    def _configure(self, database, config_files):
         for folder in ('locks', 'conversion'):
             os.makedirs(os.path.join(self.folder, folder), exist_ok=True)
-        CONF([], project='cinder', default_config_files=[])
+        CONF([], project='cinder', default_config_files=config_files)
         CONF.set_override('connection', database, 'database')
         CONF.set_override('state_path', self.folder)
         CONF.set_override('lock_path', os.path.join(self.folder, 'locks'),

@@ -39,12 +39,15 @@ class DirectoryMounter:
     :param is_home: called with a directory's path, tells whether volumes
                     are recorded there
     :param timeout: seconds that looking at a directory may take
+    :param as_root: root does the file work, so that the service's user need
+                    not have the right to write
     """
 
     base = None
 
-    def __init__(self, is_home, timeout):
+    def __init__(self, is_home, timeout, as_root=False):
         self._is_home = is_home
+        self._as_root = as_root
         self._timeout = timeout
         self._accepted = frozenset()
         self._workers = {}
@@ -62,7 +65,7 @@ class DirectoryMounter:
         :raises ShareNotMounted: when it is not what it should be
         """
         path = share.location
-        if not self._ask(share, _is_marked):
+        if not self._ask(share, _is_marked, self._as_root):
             if self._is_home(path):
                 raise _unusable(path, 'it is empty, while volumes are '
                                       'recorded there. Is its file system '
@@ -84,28 +87,33 @@ class DirectoryMounter:
                       'really the one with the volumes, make the file by '
                       'hand' % (MARKER, error.strerror))
 
-    def _ask(self, share, function):
+    def _ask(self, share, function, *args):
         # One thread for each: it is all that a dead one may cost.
         workers = self._workers.setdefault(share.location,
                                            offload.Workers(1))
         try:
-            return workers.call(self._timeout, function, share.location)
+            return workers.call(self._timeout, function, share.location,
+                                *args)
         except offload.Hung:
             raise _unusable(share.location, 'it does not answer within %d '
                                             'seconds' % self._timeout)
 
 
-def _is_marked(path):
+def _is_marked(path, as_root):
     """Whether a directory is marked; where not, it is empty.
 
     :raises ShareNotMounted: when it can be neither
     """
     if not os.path.isdir(path):
         raise _unusable(path, 'there is no such directory')
-    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
         raise _unusable(path, 'it is not writable: its file system is '
-                              'read-only, or the user of cinder-volume '
-                              '(uid %d) has no right to' % os.geteuid())
+                              'read-only')
+    needed = os.R_OK | os.X_OK | (0 if as_root else os.W_OK)
+    if not os.access(path, needed):
+        raise _unusable(path, 'it is not writable, or not readable, for the '
+                              'user of cinder-volume (uid %d)'
+                              % os.geteuid())
     found = {name for name in os.listdir(path) if name not in _NOTHING and
              not files.is_rest_of(name, MARKER)}
     if found and MARKER not in found:

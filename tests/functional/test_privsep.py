@@ -1,0 +1,123 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Root-owned shares, for a service that runs as an ordinary user.
+
+Everything is real: sudo, cinder-rootwrap with our filter line and nothing
+else, the privsep daemon, an ordinary user.
+"""
+
+import os
+import pathlib
+import pwd
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from remotefs_drivers.share import directories
+
+USER = 'remotefs-test'
+REPOSITORY = pathlib.Path(__file__).parents[2]
+BIN = os.path.dirname(sys.executable)
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def configuration():
+    """A folder below /etc with what an operator puts into /etc/cinder."""
+    with tempfile.TemporaryDirectory(prefix='remotefs-test-',
+                                     dir='/etc') as folder:
+        os.chmod(folder, 0o755)
+        filters = pathlib.Path(folder, 'rootwrap.d')
+        filters.mkdir()
+        line = REPOSITORY / 'etc' / 'rootwrap.d' / 'remotefs.filters'
+        (filters / 'remotefs.filters').write_text(line.read_text())
+        pathlib.Path(folder, 'rootwrap.conf').write_text(
+            '[DEFAULT]\nfilters_path = %s\nexec_dirs = %s,/usr/bin,/bin\n'
+            % (filters, BIN))
+        pathlib.Path(folder, 'cinder.conf').write_text('[DEFAULT]\n')
+        yield folder
+
+
+@pytest.fixture
+def helper(configuration):
+    """The root helper, which sudo allows to the ordinary user."""
+    command = '%s/cinder-rootwrap %s/rootwrap.conf' % (BIN, configuration)
+    rule = pathlib.Path('/etc/sudoers.d',
+                        os.path.basename(configuration))
+    rule.write_text('%s ALL=(root) NOPASSWD: %s *\n' % (USER, command))
+    rule.chmod(0o440)
+    try:
+        yield 'sudo -n ' + command
+    finally:
+        rule.unlink()
+
+
+@pytest.fixture
+def place():
+    """A folder that the ordinary user reaches; the share in it is root's."""
+    with tempfile.TemporaryDirectory(prefix='remotefs-test-',
+                                     dir='/var/tmp') as folder:
+        os.chmod(folder, 0o755)
+        user = pwd.getpwnam(USER)
+        database = pathlib.Path(folder, 'database')
+        database.mkdir()
+        os.chown(database, user.pw_uid, user.pw_gid)
+        share = pathlib.Path(folder, 'share')
+        share.mkdir(mode=0o755)
+        (share / directories.MARKER).touch()
+        yield pathlib.Path(folder)
+
+
+def _serve(configuration, helper, place, *options):
+    """Run the service; returns (exit code, output)."""
+    done = subprocess.run(
+        ['runuser', '-u', USER, '--', 'env', 'HOME=%s' % place,
+         'PATH=%s:/usr/bin:/bin:/usr/sbin:/sbin' % BIN, sys.executable, '-m',
+         'tests.functional.ordinary', configuration + '/cinder.conf',
+         helper, str(place / 'database'), str(place / 'share')] +
+        list(options),
+        cwd=str(REPOSITORY), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, timeout=120)
+    return done.returncode, done.stdout.decode('utf-8', 'replace')
+
+
+@pytest.mark.parametrize('options, sizes', [
+    ([], (1 << 30, 2 << 30, 3 << 30)),
+    (['posix_sparsed_volumes=false'], (1 << 30, 2 << 30, 3 << 30)),
+    # What a qcow2 file has before anything is written to it.
+    (['posix_qcow2_volumes=true', 'posix_attach_type=nfs'], None),
+])
+def test_verbs_on_a_share_of_root(configuration, helper, place, options,
+                                  sizes):
+    code, out = _serve(configuration, helper, place, *options)
+    assert code == 0, out
+    lines = [line.split() for line in out.splitlines()
+             if line.startswith(('create', 'extend', 'clone'))]
+    assert [line[0] for line in lines] == ['create', 'extend', 'clone'], out
+    # Root's, and open to the user that runs qemu-img and the guests.
+    assert {(line[1], line[2]) for line in lines} == {('0', '0o666')}
+    if sizes:
+        assert tuple(int(line[3]) for line in lines) == sizes
+    assert 'left [\'%s\']' % directories.MARKER in out
+
+
+def test_without_the_right_to_be_root(configuration, place):
+    """sudo knows nothing of us: the error says what to install."""
+    code, out = _serve(configuration, 'sudo -n %s/cinder-rootwrap '
+                       '%s/rootwrap.conf' % (BIN, configuration), place)
+    assert code != 0
+    assert 'PrivilegeMissing' in out and 'remotefs.filters' in out, out
+    assert os.listdir(str(place / 'share')) == [directories.MARKER]
