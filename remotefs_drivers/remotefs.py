@@ -278,8 +278,11 @@ class RemoteFSDriver(driver.VolumeDriver):
         """Any host will do that has the share."""
 
     def ensure_export(self, context, volume):
-        """At start, for each attached volume: mount its share."""
-        self._shares.ensure_mounted(self._shares.known(volume))
+        """Nothing: a share is mounted when it is used.
+
+        Cinder calls it at start for each volume in use, and sets the volume
+        to "error" when it fails: for a server that is away for a while.
+        """
 
     def create_export(self, context, volume, connector):
         """Nothing: the share is exported by its server."""

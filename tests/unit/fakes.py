@@ -181,6 +181,7 @@ class Volume:
         self.encryption_key_id = None
         self.volume_type = None
         self.glance_metadata = None
+        self.volume_attachment = []
         self.saved = []
         self._is_admin = False
         for name, value in fields.items():
