@@ -71,6 +71,7 @@ class RemoteFSDriver(driver.VolumeDriver):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        options.give_way()
         self.configuration.append_config_values(self.get_driver_options())
         self._is_new_installation = bool(kwargs.get('is_vol_db_empty'))
         self._locks = self.locks_class(self.driver_prefix)
@@ -141,7 +142,9 @@ class RemoteFSDriver(driver.VolumeDriver):
     def set_nas_security_options(self, is_new_cinder_install):
         """Decide again on who works on the files, and with which rights."""
         self._is_new_installation = is_new_cinder_install
-        self._set_rights(())
+        self._set_rights({share.location for share, answer
+                          in self._shares.check_all().items()
+                          if isinstance(answer, Exception)})
 
     def secure_file_operations_enabled(self):
         return not self._means.rights.as_root
@@ -166,13 +169,19 @@ class RemoteFSDriver(driver.VolumeDriver):
                                  self._marker(share))
 
     def _mark(self, usable):
-        """Make the marker files. Returns whether that was possible."""
+        """Make the marker files, all or none. Returns whether they are."""
+        made = []
         try:
             for share in usable:
                 self._shares.call(share, 'create', files.write_atomic,
                                   self._marker(share), rights.MARKER_TEXT,
                                   rights.MARKER_MODE)
+                made.append(share)
         except OSError as error:
+            # One would be enough to be taken for secure after a restart.
+            for share in made:
+                self._shares.call(share, 'delete', files.remove,
+                                  self._marker(share))
             LOG.warning('The marker file %s cannot be made (%s), so this is '
                         'not taken for a secure installation. Give the '
                         'share to the user of cinder-volume.',
