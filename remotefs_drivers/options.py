@@ -17,6 +17,7 @@ drivers in Cinder's tree, for which operators' files were written.
 """
 
 from oslo_config import cfg
+from oslo_utils import importutils
 
 _SECURE_CHOICES = [
     ('auto', 'true on a new installation or where the marker file '
@@ -152,6 +153,18 @@ posix_opts = [
                      'have it mounted at <nfs_mount_point_base>/<md5 of '
                      'the path>.'),
 ] + _common('posix')
+
+
+def give_way():
+    """Let Cinder's own modules register the options that we share first.
+
+    They fail to load after somebody else has registered an option of theirs,
+    and a backend of one of them may stand beside ours in one cinder.conf.
+    Ours are registered where nobody else's are.
+    """
+    for module in ('cinder.volume.drivers.remotefs',
+                   'cinder.volume.drivers.nfs'):
+        importutils.try_import(module)
 
 
 def list_opts():

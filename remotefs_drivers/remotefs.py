@@ -48,6 +48,8 @@ from remotefs_drivers import volumefile
 
 LOG = logging.getLogger(__name__)
 
+options.give_way()
+
 
 class RemoteFSDriver(driver.VolumeDriver):
     """Volumes as files on mounted shares, without snapshots.
@@ -71,7 +73,6 @@ class RemoteFSDriver(driver.VolumeDriver):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        options.give_way()
         self.configuration.append_config_values(self.get_driver_options())
         self._is_new_installation = bool(kwargs.get('is_vol_db_empty'))
         self._locks = self.locks_class(self.driver_prefix)
