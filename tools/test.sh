@@ -41,6 +41,7 @@ TOP=$(cd "$(dirname "$0")/.." && pwd)
 
 RINGS='pep8 docs unit functional crash demo short realnfs'
 TEST_USER=remotefs-test
+USER_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Seconds after which a run of pytest is killed.
 LIMIT=2400
 export PATH="$PATH:/usr/sbin:/sbin" PYTHONDONTWRITEBYTECODE=1
@@ -88,9 +89,12 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 1' HUP INT TERM
 
+# Root's own folders in PATH would be closed to the user, and a program that
+# is missing would be one that is forbidden.
 as_user() {
     if is_root; then
-        runuser -u "$TEST_USER" -- env HOME="$WORK/home" "$@"
+        runuser -u "$TEST_USER" -- env -u TMPDIR -u XDG_CACHE_HOME \
+            -u XDG_RUNTIME_DIR HOME="$WORK/home" PATH="$USER_PATH" "$@"
     else
         env HOME="$WORK/home" "$@"
     fi
