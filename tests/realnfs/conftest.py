@@ -22,7 +22,7 @@ def pytest_configure(config):
         'markers', 'limit(seconds): how long this test may take in there')
     config.addinivalue_line(
         'markers', 'service_user: runs in there as a user who is not root')
-    if start.INSIDE not in os.environ:
+    if start.DATABASE not in os.environ:
         # Not earlier: the machine has no qemu and needs none.
         from tests.realnfs import dispatch
         config.pluginmanager.register(dispatch.Dispatcher(config))

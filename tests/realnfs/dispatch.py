@@ -21,9 +21,11 @@ a new machine.
 """
 
 import pathlib
+import tempfile
 
 import pytest
 
+from tests.realnfs import database
 from tests.realnfs import errors
 from tests.realnfs import image
 from tests.realnfs import link
@@ -47,6 +49,7 @@ class Dispatcher:
     def __init__(self, config):
         self._config = config
         self._machine = None
+        self._folder = None
         # Why no machine can be had; not tried again for each test.
         self._hopeless = None
 
@@ -72,6 +75,8 @@ class Dispatcher:
 
     def pytest_sessionfinish(self):
         self._stop()
+        if self._folder:
+            self._folder.cleanup()
 
     def _reports(self, item):
         try:
@@ -98,8 +103,8 @@ class Dispatcher:
         machine.check_host()
         files = sorted({item.path for item in session.items
                         if is_inside(item)})
-        fresh = machine.Machine(image.ready(image.cache()),
-                                start.script(self._config, files),
+        script = start.script(self._config, files, self._database())
+        fresh = machine.Machine(image.ready(image.cache()), script,
                                 layout.disks())
         try:
             for user in link.USERS:
@@ -108,6 +113,13 @@ class Dispatcher:
             fresh.stop()
             raise
         return fresh
+
+    def _database(self):
+        """Path of the database to begin with, for all machines of the run."""
+        if not self._folder:
+            self._folder = tempfile.TemporaryDirectory(prefix='realnfs-db-')
+        path = pathlib.Path(self._folder.name) / database.NAME
+        return path if path.exists() else database.make(self._folder.name)
 
     def _run(self, item):
         limit, user = _limit(item), _user(item)

@@ -19,8 +19,8 @@ import sys
 
 _REPO = pathlib.Path(__file__).parents[2]
 
-# Set in the machine and nowhere else.
-INSIDE = 'REALNFS_INSIDE'
+#: Set in the machine and nowhere else: path of a database to begin with.
+DATABASE = 'REALNFS_DATABASE'
 
 _SCRIPT = """
 busybox ip link set lo up
@@ -37,30 +37,33 @@ sleep 60
 """
 
 
-def script(config, files):
+def script(config, files, database):
     """Shell text that runs a pytest which waits for the host's orders.
 
     :param config: the host's pytest config: same root, same ini file, so
         that node ids are the same
     :param files: paths of the test files to collect
+    :param database: path of a database of Cinder's to begin with
     """
     command = [sys.executable, '-m', 'pytest', '-q', '--color=no',
                f'--rootdir={config.rootpath}', '-p', 'no:cacheprovider',
                '-p', 'no:faulthandler', '-p', 'tests.realnfs.guest.worker']
+    if config.getoption('allow_missing', False):
+        command.append('--allow-missing')
     if config.inipath:
         command += ['-c', str(config.inipath)]
     return _SCRIPT.format(
-        repo=shlex.quote(str(_REPO)), environment=_environment(),
+        repo=shlex.quote(str(_REPO)), environment=_environment(database),
         python=shlex.quote(sys.executable),
         pytest=shlex.join(command + [str(path) for path in files]))
 
 
-def _environment():
+def _environment(database):
     path = f'{pathlib.Path(sys.executable).parent}:/usr/sbin:/usr/bin:' \
            '/sbin:/bin'
     kept = {name: value for name, value in os.environ.items()
             if name.startswith(('OS_', 'REALNFS_', 'PYTHONPATH'))}
     wanted = {'LANG': 'C.UTF-8', 'HOME': '/root', 'PATH': path,
-              'PYTHONDONTWRITEBYTECODE': '1', **kept, INSIDE: '1'}
+              'PYTHONDONTWRITEBYTECODE': '1', **kept, DATABASE: str(database)}
     return ' '.join(f'{name}={shlex.quote(value)}'
                     for name, value in wanted.items())

@@ -16,12 +16,14 @@ That one has what an operator gives to the user of cinder-volume, and not
 more: a sudo rule for cinder-rootwrap, with Cinder's filters and ours.
 """
 
+import os
 import pathlib
 import pwd
 import shutil
 import sys
 
 from tests.realnfs import link
+from tests.realnfs import start
 
 _REPO = pathlib.Path(__file__).parents[3]
 _CINDER = pathlib.Path('/etc/cinder')
@@ -41,8 +43,8 @@ def make():
     home = pathlib.Path(pwd.getpwnam(link.USER).pw_dir)
     home.mkdir(exist_ok=True)
     shutil.chown(home, link.USER, link.USER)
-    _open_way_to(_BIN)
-    _open_way_to(_REPO)
+    for path in (_BIN / 'python', _REPO / 'setup.cfg', pathlib.Path(os.environ[start.DATABASE])):
+        _open_way_to(path)
     _configure_rootwrap()
 
 
@@ -57,15 +59,17 @@ def _is_known(name):
 def _add(name, number, home):
     for path, line in (('/etc/passwd', f'{name}:x:{number}:{number}::{home}:'
                                        '/bin/sh\n'),
+                       ('/etc/shadow', f'{name}:*:19000::::::\n'),
                        ('/etc/group', f'{name}:x:{number}:\n')):
         with open(path, 'a', encoding='utf-8') as stream:
             stream.write(line)
 
 
-def _open_way_to(folder):
-    """Let others pass, also where the host has all in root's home."""
-    for path in (folder, *folder.parents):
-        path.chmod(path.stat().st_mode | 0o011)
+def _open_way_to(path):
+    """Let others read it, also where the host has it in root's home."""
+    path.chmod(path.stat().st_mode | 0o044)
+    for folder in path.parents:
+        folder.chmod(folder.stat().st_mode | 0o011)
 
 
 def _configure_rootwrap():

@@ -12,17 +12,14 @@
 
 """A backend on real shares, and a compute host that attaches its volumes."""
 
-import json
 import os
 import pathlib
-import subprocess
 
 import os_brick.privileged
 from os_brick.initiator import connector
 from oslo_utils import units
 
 DRIVER = 'remotefs_drivers.nfs.NfsDriver'
-_LIMIT = 60
 
 
 class Backend:
@@ -99,46 +96,14 @@ class Host:
         """Attach a volume; gives the path of its file and its format."""
         connection = backend.driver.initialize_connection(volume, {})
         assert connection['driver_volume_type'] == 'nfs'
-        data = connection['data']
+        return self.connect(connection['data'])
+
+    def connect(self, data):
+        """The same, by what Cinder hands out for it."""
         brick = connector.InitiatorConnector.factory(
             'NFS', 'sudo', conn=data, nfs_mount_point_base=str(self.base),
             nfs_mount_options=f'vers={self._version}')
-        path = brick.connect_volume(data)['path']
-        return pathlib.Path(path), data['format']
-
-
-class Content:
-    """What is in a volume's file, seen through its format by qemu-io."""
-
-    def __init__(self, path, file_format):
-        self._path = path
-        self._format = file_format
-
-    def write(self, pattern, offset, size):
-        """Fill a piece with a byte; offset and size in MiB."""
-        self._io(f'write -P {pattern:#x} {offset}M {size}M', 'flush')
-
-    def check(self, pattern, offset, size):
-        """Fail unless all of this piece is this byte."""
-        self._io(f'read -P {pattern:#x} {offset}M {size}M')
-
-    def size(self):
-        """Bytes that a guest would see."""
-        done = subprocess.run(
-            ['qemu-img', 'info', '-f', self._format, '--output=json',
-             str(self._path)], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, timeout=_LIMIT, check=True)
-        return json.loads(done.stdout)['virtual-size']
-
-    def _io(self, *commands):
-        arguments = [word for text in commands for word in ('-c', text)]
-        done = subprocess.run(
-            ['qemu-io', '-f', self._format, *arguments, str(self._path)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=_LIMIT, check=False)
-        assert done.returncode == 0, done.stdout
-        assert 'failed' not in done.stdout, done.stdout
-        return done.stdout
+        return brick.connect_volume(data)['path'], data['format']
 
 
 def mounts_below(folder):

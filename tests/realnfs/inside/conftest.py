@@ -17,16 +17,19 @@ import subprocess
 
 import pytest
 
-from tests import rig
+from tests import rig as the_rig
+from tests.realnfs import start
 from tests.realnfs.guest import layout
 from tests.realnfs.guest import nfs_server
 from tests.realnfs.inside import backend
 
 
 @pytest.fixture(scope='session')
-def cinder(tmp_path_factory):
-    """The database and configuration of this process."""
-    return rig.Rig(tmp_path_factory.mktemp('cinder'))
+def rig(tmp_path_factory):
+    """The one rig of this process, see tests.rig."""
+    folder = tmp_path_factory.mktemp('rig')
+    shutil.copy(os.environ[start.DATABASE], folder)
+    return the_rig.Rig(folder)
 
 
 @pytest.fixture(scope='session')
@@ -53,10 +56,10 @@ def mount_base(tmp_path):
 
 
 @pytest.fixture
-def make_backend(cinder, server, mount_base):
-    """Makes a backend.Backend."""
+def make_backend(rig, server, mount_base):
+    """Makes a backend.Backend. For root."""
     def make(*shares, **options):
-        return backend.Backend(cinder, mount_base, shares, **options)
+        return backend.Backend(rig, mount_base, shares, **options)
     return make
 
 

@@ -18,10 +18,10 @@ import pytest
 
 from oslo_utils import units
 
+from tests.functional import content
 from tests.realnfs.guest import layout
 from tests.realnfs.inside import backend as backends
 
-# With the server and the sizes of clones: only v4.2 can share blocks.
 VERSIONS = ('3', '4.2')
 FORMATS = ('raw', 'qcow2')
 
@@ -64,57 +64,52 @@ def test_life_of_a_volume(backend, host, file_format):
     """Create, attach, write, extend, write in the new part, delete."""
     volume = backend.volume()
     assert volume.provider_location == layout.ONE.location
+    served = on_server(volume)
+    assert os.stat(served).st_mode & 0o777 == 0o660
 
-    path, attached_as = host.attach(backend, volume)
+    attached, attached_as = host.attach(backend, volume)
     assert attached_as == file_format
-    content = backends.Content(path, attached_as)
-    assert content.size() == 1 * units.Gi
-    content.write(0xf0, 1, 2)
+    assert content.size(attached, file_format) == 1 * units.Gi
+    content.write(attached, file_format, 0xf0, 1 * units.Mi, 2 * units.Mi)
 
     backend.driver.extend_volume(volume, 3)
-    volume.size = 3
-    assert content.size() == 3 * units.Gi
-    content.write(0xf1, 2048, 1)
-    content.check(0xf0, 1, 2)
-    content.check(0x00, 3, 1)
-    served = backends.Content(on_server(volume), attached_as)
-    served.check(0xf0, 1, 2)
-    served.check(0xf1, 2048, 1)
+    assert content.size(attached, file_format) == 3 * units.Gi
+    content.write(attached, file_format, 0xf1, 2 * units.Gi, 1 * units.Mi)
+    for pattern, offset, length in (
+            (0x00, 0, 1), (0xf0, 1, 2), (0x00, 3, 1), (0xf1, 2048, 1)):
+        content.assert_pattern(served, file_format, pattern,
+                               offset * units.Mi, length * units.Mi)
 
     backend.driver.delete_volume(volume)
-    assert not os.path.exists(on_server(volume))
+    assert os.listdir(layout.ONE.path) == []
 
 
-def test_files_are_closed_to_others(backend):
-    volume = backend.volume()
-
-    assert os.stat(on_server(volume)).st_mode & 0o777 == 0o660
-
-
+@pytest.mark.slow
 def test_clone(backend, host, version, file_format):
     """A clone has the source's content; on v4.2 it takes no room."""
     source = backend.volume()
-    content = backends.Content(*host.attach(backend, source))
-    content.write(0xf0, 0, 64)
+    original, __ = host.attach(backend, source)
+    content.write(original, file_format, 0xf0, 0, 64 * units.Mi)
     before = _used(layout.ONE)
 
     clone = backend.clone(source, size=2)
 
-    cloned = backends.Content(*host.attach(backend, clone))
-    assert cloned.size() == 2 * units.Gi
-    cloned.check(0xf0, 0, 64)
+    cloned, __ = host.attach(backend, clone)
+    assert content.size(cloned, file_format) == 2 * units.Gi
+    content.assert_pattern(cloned, file_format, 0xf0, 0, 64 * units.Mi)
     taken = _used(layout.ONE) - before
     if version == '4.2':
         assert taken < 8 * units.Mi
     else:
         assert taken >= 64 * units.Mi
     # Neither sees what is written to the other.
-    cloned.write(0xf1, 0, 1)
-    content.write(0xf2, 1, 1)
-    content.check(0xf0, 0, 1)
-    cloned.check(0xf0, 1, 1)
+    content.write(cloned, file_format, 0xf1, 0, units.Mi)
+    content.write(original, file_format, 0xf2, units.Mi, units.Mi)
+    content.assert_pattern(original, file_format, 0xf0, 0, units.Mi)
+    content.assert_pattern(cloned, file_format, 0xf0, units.Mi, units.Mi)
 
 
+@pytest.mark.slow
 def test_thick_volume_has_its_room(make_backend, version):
     """On v4.2 the server reserves it; on v3 it has to be written."""
     backend = make_backend(layout.ONE, version=version,
