@@ -15,6 +15,7 @@
 import ast
 import inspect
 import pathlib
+import re
 import string
 
 from cinder import exception
@@ -68,13 +69,7 @@ def _classes():
 
 def _fields(cls):
     """The names in the message template of an exception."""
-    class Names(dict):
-        def __missing__(self, name):
-            self[name] = name
-            return name
-    names = Names()
-    cls.message % names
-    return set(names)
+    return set(re.findall(r'%\((\w+)\)', str(cls.message)))
 
 
 @pytest.fixture(params=sorted(_classes()))
