@@ -28,7 +28,6 @@ import os
 import sys
 import threading
 import time
-
 from unittest import mock
 
 #: One is reported for each child process. Not os.posix_spawn: subprocess,

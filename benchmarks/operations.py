@@ -21,6 +21,7 @@ import os
 import shutil
 import subprocess
 import threading
+from unittest import mock
 
 from cinder import objects
 from oslo_utils import units
@@ -40,7 +41,6 @@ class Operation:
 
     :cvar calls: how many calls make a batch, by the in-tree driver and ours
     :cvar shares: how many shares the drivers have
-    :cvar ours: the class of our driver, in the module subjects
     :cvar saves: whether Cinder's database takes part
     """
 
@@ -49,7 +49,6 @@ class Operation:
     calls = (5, 20)
     shares = 1
     qcow2 = False
-    ours = 'Ours'
     saves = True
 
     def prepare(self, pair, root):
@@ -171,7 +170,6 @@ class Clone(_OfVolume):
         word = 'shared' if shared else 'copied'
         self.name = 'clone-%s' % word
         self.title = 'clone, blocks %s' % word
-        self.ours = 'Ours' if shared else 'OursCopying'
 
     def prepare(self, pair, root):
         if self._shared and not _can_clone(root):
@@ -187,6 +185,12 @@ class Clone(_OfVolume):
 
     def call(self, driver, volume):
         driver.create_cloned_volume(volume, self._sources[driver])
+
+    def surroundings(self):
+        if self._shared:
+            return contextlib.nullcontext()
+        # As it is where the file system cannot.
+        return mock.patch.object(files, 'clone', lambda *paths: False)
 
 
 class ImageToVolume(_OfVolume):

@@ -18,6 +18,7 @@ eventlet patches the standard library: see ``inside``.
 
 import os
 import platform
+import sys
 
 from cinder import objects
 from cinder import privsep
@@ -105,6 +106,8 @@ def _start(folder):
     started = rig.Rig(folder)
     CONF.set_override('log_file', os.path.join(folder, 'cinder.log'))
     logging.setup(CONF, 'cinder')
+    # It sent what ends this process to the log, which goes with it.
+    sys.excepthook = sys.__excepthook__
     for context in (privsep.sys_admin_pctxt, privileged.default,
                     brick_privileged.default):
         context.set_client_mode(False)

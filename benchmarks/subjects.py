@@ -67,26 +67,6 @@ class Ours(nfs.NfsDriver):
     """Our NFS driver, as it is."""
 
 
-class OursCopying(Ours):
-    """Our NFS driver, where the file system cannot share blocks."""
-
-    def _set_rights(self, failures):
-        super()._set_rights(failures)
-        self._files = _WithoutClone(self._files)
-
-
-class _WithoutClone:
-    def __init__(self, files):
-        self._files = files
-
-    def __getattr__(self, name):
-        return getattr(self._files, name)
-
-    @staticmethod
-    def clone(source, target):
-        return False
-
-
 def mounting_does_nothing():
     """Let every mount point that was laid out count as mounted."""
     brick.RemoteFsClient.mount = _read_mounts
@@ -118,7 +98,7 @@ class Builder:
     def pair(self, operation):
         """(in-tree subject, our subject) for an operation."""
         return tuple(self._subject(operation, place, name) for place, name
-                     in enumerate(('InTree', operation.ours)))
+                     in enumerate(('InTree', 'Ours')))
 
     def _subject(self, operation, place, name):
         section = '%s-%s' % (operation.name, name)
