@@ -118,10 +118,31 @@ class TestMount:
         _refused(mounter, table.Share(str(tmp_path / 'file')),
                  'no such directory')
 
-    def test_not_writable(self, mounter, share, monkeypatch):
-        # As root everything is writable.
-        monkeypatch.setattr(os, 'access', lambda path, mode: False)
-        _refused(mounter, share, 'not writable.*uid %d' % os.geteuid())
+    @pytest.mark.parametrize('as_root, allowed, taken', [
+        (False, os.R_OK | os.W_OK | os.X_OK, True),
+        (False, os.R_OK | os.X_OK, False),
+        (False, os.W_OK | os.X_OK, False),
+        # Root writes; who looks for the marker must still be able to read.
+        (True, os.R_OK | os.X_OK, True),
+        (True, os.R_OK | os.W_OK, False),
+    ])
+    def test_who_may_what(self, share, homes, monkeypatch, as_root, allowed,
+                          taken):
+        # As root everything is allowed.
+        monkeypatch.setattr(os, 'access',
+                            lambda path, mode: not mode & ~allowed)
+        mounter = directories.DirectoryMounter(homes.__contains__, 5,
+                                               as_root)
+        if taken:
+            mounter.mount(share)
+        else:
+            _refused(mounter, share, 'uid %d' % os.geteuid())
+
+    def test_read_only(self, mounter, share, monkeypatch):
+        class Status:
+            f_flag = os.ST_RDONLY | os.ST_NOSUID
+        monkeypatch.setattr(os, 'statvfs', lambda path: Status)
+        _refused(mounter, share, 'read-only')
 
     def test_the_marker_cannot_be_made(self, mounter, share, monkeypatch):
         def full(*unused):

@@ -90,6 +90,23 @@ class TestShares:
         assert given[1:] == ['nfs', os.path.realpath(built.folder), 'vers=3',
                              9, 7]
 
+    @pytest.mark.parametrize('found', [[], ['a volume']])
+    def test_the_database_says_whether_a_share_has_volumes(self, built,
+                                                           monkeypatch,
+                                                           found):
+        asked = []
+
+        def get(context, host, filters):
+            asked.append((context.is_admin, host, filters))
+            return found
+        monkeypatch.setattr(remotefs.objects.VolumeList, 'get_all_by_host',
+                            get)
+        driver = built.nfs()
+        assert remotefs.RemoteFSDriver._has_volumes(driver, 'nas:/x') is (
+            bool(found))
+        assert asked == [(True, 'host@backend',
+                          {'provider_location': 'nas:/x'})]
+
     def test_volumes_of_before_are_known(self, built):
         driver = built.nfs()
         volumes = [fakes.Volume(provider_location=location)
@@ -167,6 +184,10 @@ class TestRights:
                          by_daemon):
         monkeypatch.setattr(os, 'geteuid', lambda: uid)
         driver = built.posix(nas_secure_file_operations=operations)
+        # Progress does not come through the daemon's channel.
+        file = driver._file_on(next(iter(driver._shares.table.values())),
+                               fakes.Volume())
+        assert bool(file.watching()) is not by_daemon
         assert (driver._means.files is privileged) is by_daemon
         assert driver._means.run is (privileged.run if by_daemon
                                      else command.run)
