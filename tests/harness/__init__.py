@@ -12,19 +12,22 @@
 
 """The surroundings that tests run real services in.
 
-    rabbitmq       a message broker of the run's own
-    stock          stock Cinder processes over that broker, one cinder.conf
-      turns    what lets several processes share one SQLite file
-    user_mount     remote mounts where the kernel has no NFS client
-      mount_program  what stands in front of mount(8) and umount(8)
-      mountd       the process that holds the mounts, and misbehaves
-    small_fs       file systems of a given size, on loop devices
-    keeper         takes mounts down when everybody else is dead
-    mounts         what is mounted below a folder (no other room needed)
-    fixtures       all of it as pytest fixtures
+    rabbitmq           a message broker of the run's own
+    stock              stock Cinder over that broker, with one cinder.conf
+      family           a service and the workers that it forks
+      turns            what lets several processes share one SQLite file
+    backends           options of backends for the drivers under test
+    user_mount         remote mounts where the kernel has no NFS client
+      mount_program    what stands in front of mount(8) and umount(8)
+      mountd           the process that holds the mounts, and misbehaves
+    small_fs           file systems of a given size, on loop devices
+    keeper             takes mounts down when everybody else is dead
+    undertaker         ends processes when everybody else is dead
+    mounts             what is mounted below a folder
+    fixtures           some of it as pytest fixtures
 
 Everything listens on the loopback address only. Whatever is started or
 mounted here ends with the process that asked for it, by the kernel's
 parent-death signal (``embedded.process``) or by the end of a pipe
-(``keeper``, ``mountd``), so also when that process is killed.
+(``keeper``, ``mountd``, ``undertaker``), so also when that process is killed.
 """

@@ -85,15 +85,18 @@ class Watchman:
     def dismiss(self):
         """Have it clean up, and wait until that is done.
 
-        :raises Withstood: when it takes too long
+        :raises Withstood: when it fails, or takes too long
         """
         self._popen.stdin.close()
         try:
-            self._popen.wait(_LIMIT)
+            code = self._popen.wait(_LIMIT)
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
             raise Withstood('process %d did not come to an end' % self.pid)
+        if code:
+            raise Withstood('%s ended with code %d'
+                            % (' '.join(self._popen.args), code))
 
 
 def wait():

@@ -95,9 +95,9 @@ class Broker:
         :param name: letters and digits
         """
         if name not in self._vhosts:
-            self._control('add_vhost', name)
-            self._control('set_permissions', '-p', name, 'guest', '.*',
-                          '.*', '.*')
+            self.control('add_vhost', name)
+            self.control('set_permissions', '-p', name, 'guest', '.*', '.*',
+                         '.*')
             self._vhosts.add(name)
 
     @property
@@ -143,6 +143,21 @@ class Broker:
         self.stop()
         self.start()
 
+    def control(self, *arguments):
+        """Run rabbitmqctl on it.
+
+        :returns: what it says
+        :raises CloudError: when it fails
+        """
+        done = subprocess.run(
+            [_program('rabbitmqctl'), *arguments], env=self._all_variables(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, timeout=_CONTROL_LIMIT, text=True)
+        if done.returncode:
+            raise errors.CloudError('rabbitmqctl %s failed.'
+                                    % ' '.join(arguments), done.stdout)
+        return done.stdout
+
     def log(self, lines=40):
         """The last lines of its log, since the last start."""
         return self._server.tail(lines) if self._server else ''
@@ -151,15 +166,6 @@ class Broker:
         """:raises NotReady: when a process has ended."""
         for child in self._children():
             child.check()
-
-    def _control(self, *arguments):
-        done = subprocess.run(
-            [_program('rabbitmqctl'), *arguments], env=self._all_variables(),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, timeout=_CONTROL_LIMIT, text=True)
-        if done.returncode:
-            raise errors.CloudError('rabbitmqctl %s failed.'
-                                    % ' '.join(arguments), done.stdout)
 
     def _all_variables(self):
         merged = {**os.environ, **self._environment()}

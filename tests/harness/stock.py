@@ -40,6 +40,7 @@ from remotefs_drivers.embedded import process
 from remotefs_drivers.embedded import spec as specs
 from tests.harness import family
 from tests.harness import turns
+from tests.harness import undertaker
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -90,10 +91,27 @@ class Cloud(cloud.Cloud):
         self._programs = programs
         self._user = user
         self._started = None
+        self._undertaker = None
 
     def start(self, backends=None, limit=START_LIMIT):
         self._broker.add_vhost(self._vhost)
+        self._undertaker = self._undertaker or undertaker.Undertaker()
         super().start(backends, limit)
+
+    def stop(self, limit=cloud.STOP_LIMIT):
+        """As its base; nothing that it has started survives.
+
+        :raises Withstood: when something does
+        """
+        codes = super().stop(limit)
+        self._bury()
+        return codes
+
+    def kill(self, alone=False):
+        codes = super().kill(alone)
+        if not alone:
+            self._bury()
+        return codes
 
     def kill_cinder(self, alone=True):
         """SIGKILL to cinder-volume only; API and scheduler stay."""
@@ -113,6 +131,11 @@ class Cloud(cloud.Cloud):
         if found.pop('cinder', None):
             found.update(self._cinder.pids)
         return found
+
+    def _bury(self):
+        if self._undertaker:
+            self._undertaker.bury()
+        self._undertaker = None
 
     def _cinder_child(self, server):
         self._started = _now()
@@ -154,6 +177,7 @@ class Cloud(cloud.Cloud):
     def _environment(self, threads):
         path = os.environ.get('PATH', os.defpath)
         return {
+            **self._undertaker.environment,
             'OS_CINDER_DISABLE_EVENTLET_PATCHING': '1' if threads else None,
             'HOME': self.spec.path('state'),
             'PATH': os.pathsep.join(filter(None, [self._programs, path])),
