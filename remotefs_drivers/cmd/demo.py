@@ -123,7 +123,8 @@ def _how_to_talk(running):
 
 
 _TALK = """
-It is still running. With the openstack client:
+It is still running, for everybody on this machine: it has no passwords. With
+the openstack client:
 
     export OS_CLIENT_CONFIG_FILE={clouds} OS_CLOUD={cloud}
     openstack volume service list

@@ -58,6 +58,9 @@ class Walkthrough:
         self._volume = None
         self._raw = None
         self._volumes = []
+        # An earlier run may have been kept, and played with.
+        self._before = {share: _files_on(share)
+                        for share in cloud.spec.folders}
 
     def steps(self):
         """Pairs of a title and a function that takes a Progress."""
@@ -100,6 +103,8 @@ class Walkthrough:
 
     def _upload(self, progress):
         images = self._cloud.glance.images
+        for earlier in list(images.list(filters={'name': IMAGE})):
+            images.delete(earlier.id)
         # With a property of its own, since Cinder before 29 can't upload a
         # volume of an image that has none (bug 2144550).
         self._image = images.create(name=IMAGE, disk_format='qcow2',
@@ -189,12 +194,13 @@ class Walkthrough:
         progress.note = '%d volumes' % len(self._volumes)
 
     def _look(self, progress):
-        for share in self._cloud.spec.folders:
-            left = set(os.listdir(share)) - _MARKERS
-            if left:
-                raise content.Differs('%s is not empty, there is %s.' % (
-                    share, ', '.join(sorted(left))))
-        progress.note = 'empty'
+        for share, before in self._before.items():
+            found = _files_on(share)
+            if found != before:
+                raise content.Differs('%s holds %s, expected %s.' % (
+                    share, sorted(found), sorted(before)))
+        progress.note = ('as before' if any(self._before.values())
+                         else 'empty')
 
     def _new_volume(self, size, file_format, **fields):
         volume = self._cloud.cinder.volumes.create(size, name='demo',
@@ -208,6 +214,10 @@ class Walkthrough:
             compared = content.compare(disk, self._expected, progress)
         progress.note = '%s, %d MiB are the same' % (file_format,
                                                      compared // units.Mi)
+
+
+def _files_on(share):
+    return set(os.listdir(share)) - _MARKERS
 
 
 class _Plain:

@@ -80,6 +80,7 @@ class Cloud(clients.Clients):
         :param backends: names of those that must come up (default: all)
         :raises NotReady, PortTaken, NotInstalled: and stops what runs
         """
+        self._refuse_twice()
         self._prepare()
         try:
             self._launch()
@@ -135,12 +136,17 @@ class Cloud(clients.Clients):
     def _children(self):
         return [child for child in (self._cinder, self._glance) if child]
 
+    def _refuse_twice(self):
+        if any(child.alive for child in self._children()):
+            raise errors.CloudError('The cloud in %s is running already.'
+                                    % self.spec.root)
+
     def _prepare(self):
         self._check_installed()
+        # Images and databases are nobody else's business.
+        os.makedirs(self.spec.root, mode=0o700, exist_ok=True)
         for folder in config.folders(self.spec):
             os.makedirs(folder, exist_ok=True)
-        # Images and databases are nobody else's business.
-        os.chmod(self.spec.root, 0o700)
 
     def _check_installed(self):
         needed = ['cinder', 'cinderclient']

@@ -160,7 +160,7 @@ def clouds_yaml(ports):
 def cinder_client_variables(ports):
     """Environment variables for the cinder client, name -> value."""
     return {'OS_AUTH_TYPE': 'noauth',
-            'CINDERCLIENT_BYPASS_URL': url(ports.cinder) + '/v3',
+            'CINDER_ENDPOINT': url(ports.cinder) + '/v3',
             'OS_PROJECT_ID': PROJECT_ID,
             'OS_USER_ID': USER_ID,
             'OS_VOLUME_API_VERSION': MICROVERSION}

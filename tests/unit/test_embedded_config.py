@@ -178,4 +178,4 @@ def test_clients_are_told_where_it_is():
     assert 'image_endpoint_override: http://127.0.0.1:22222' in text
     assert 'image' not in config.clouds_yaml(config.Ports(cinder=1))
     variables = config.cinder_client_variables(PORTS)
-    assert variables['CINDERCLIENT_BYPASS_URL'] == 'http://127.0.0.1:11111/v3'
+    assert variables['CINDER_ENDPOINT'] == 'http://127.0.0.1:11111/v3'
