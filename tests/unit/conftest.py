@@ -12,6 +12,8 @@
 
 """Fixtures of the unit tests."""
 
+import signal
+
 from oslo_config import cfg
 import pytest
 
@@ -36,3 +38,15 @@ def override():
     yield _override
     for name, group in done:
         cfg.CONF.clear_override(name, group)
+
+
+@pytest.fixture
+def in_time():
+    """Fails a test that hangs, on the other end of a pipe for example."""
+    def late(*unused):
+        raise AssertionError('it hangs')
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)

@@ -21,6 +21,8 @@ import pytest
 from remotefs_drivers.store import files
 from tests.unit import things
 
+pytestmark = pytest.mark.usefixtures('in_time')
+
 
 @pytest.fixture
 def path(tmp_path):

@@ -15,7 +15,6 @@
 import errno
 import fcntl
 import os
-import signal
 import stat
 
 import pytest
@@ -23,17 +22,7 @@ import pytest
 from remotefs_drivers.store import files
 from tests.unit import things
 
-
-@pytest.fixture(autouse=True)
-def in_time():
-    """A call that waits for the other end of a pipe waits for ever."""
-    def late(*unused):
-        raise AssertionError('it hangs')
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(10)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+pytestmark = pytest.mark.usefixtures('in_time')
 
 
 @pytest.fixture
