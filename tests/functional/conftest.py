@@ -10,14 +10,17 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""A whole Cinder and a Glance for the tests that talk HTTP.
+"""Whole Cinders and Glances for the tests that talk HTTP.
 
-``steps`` is a user of ``cloud``, which is one for the whole session and each
-concurrency mode, with the backends ``alpha`` (raw) and ``beta`` (qcow2): a
-test that uses one of them runs once in each mode. ``new_cloud`` makes a
-cloud for a single test that wants to stop or kill it.
+``steps`` is a user of an embedded cloud, in each concurrency mode, with the
+backends ``alpha`` (raw) and ``beta`` (qcow2). ``user`` is the same, and a
+user of stock services over a message broker as well: on PosixDriver, and as
+root on NfsDriver. Each cloud is started once, by the first test that wants
+it. ``new_cloud`` makes a cloud for a single test that wants to stop or kill
+it. ``rig`` builds drivers in the process of the tests.
 """
 
+import contextlib
 import os
 
 import pytest
@@ -26,11 +29,22 @@ from remotefs_drivers.embedded import cloud as clouds
 from remotefs_drivers.embedded import installed
 from remotefs_drivers.embedded import spec
 from tests.functional import steps as the_steps
+from tests.harness import backends
+from tests.harness import rabbitmq
+from tests.harness import stock
+from tests.harness import user_mount
 from tests import rig as the_rig
 
 #: The concurrency modes that this Cinder has.
 MODES = [spec.EVENTLET] + (
     [spec.THREADS] if installed.has_native_threads() else [])
+
+#: Names of the backends with raw and with qcow2 volumes.
+POSIX = {'raw': 'alpha', 'qcow2': 'beta'}
+NFS = {'raw': 'gamma', 'qcow2': 'delta'}
+
+#: What the drivers of NFS call their shares.
+SHARES = {'gamma': '127.0.0.1:/gamma', 'delta': '127.0.0.1:/delta'}
 
 #: An interpreter with Glance, where it is not the one of the tests.
 _GLANCE_PYTHON = os.environ.get('REMOTEFS_GLANCE_PYTHON')
@@ -41,6 +55,70 @@ def files_on(share):
     return set(os.listdir(share)) - set(the_steps.MARKERS)
 
 
+class Clouds:
+    """Clouds by their kind, started when they are wanted, stopped at the end.
+
+    :param factory: pytest's tmp_path_factory
+    :param stack: contextlib.ExitStack that stops them
+    """
+
+    def __init__(self, factory, stack):
+        self._factory = factory
+        self._stack = stack
+        self._running = {}
+        #: Share -> the folder that it is an export of.
+        self.behind = {}
+
+    def get(self, kind):
+        """:param kind: a concurrency mode, 'stock' or 'stock-nfs'"""
+        if kind not in self._running:
+            make = {'stock': self._stock, 'stock-nfs': self._stock_nfs}
+            self._running[kind] = self._stack.enter_context(
+                make.get(kind, self._embedded)(kind))
+        return self._running[kind]
+
+    def left(self):
+        """Share -> names of files that are still there."""
+        found = {share: files_on(share) for running in self._running.values()
+                 for share in running.spec.folders}
+        return {share: names for share, names in found.items() if names}
+
+    def _embedded(self, kind):
+        return clouds.Cloud(_spec(self._folder(kind), kind, backup=True))
+
+    def _stock(self, kind):
+        return stock.Cloud(_spec(self._folder(kind), spec.EVENTLET),
+                           self._broker(kind))
+
+    def _stock_nfs(self, kind):
+        exports = {name: self._factory.mktemp(name) for name in SHARES}
+        self.behind.update({SHARES[name]: str(folder)
+                            for name, folder in exports.items()})
+        mounter = self._stack.enter_context(
+            user_mount.UserMount(self._factory.mktemp('mounter')))
+        for name, folder in exports.items():
+            mounter.export(SHARES[name], folder)
+        wanted = backends.with_nfs(
+            _spec(self._folder(kind), spec.EVENTLET), SHARES)
+        return stock.Cloud(wanted, self._broker(kind), mounter.programs)
+
+    def _broker(self, kind):
+        return self._stack.enter_context(
+            rabbitmq.Broker(self._factory.mktemp('rabbitmq-' + kind)))
+
+    def _folder(self, kind):
+        return str(self._factory.mktemp('cloud-' + kind))
+
+
+@pytest.fixture(scope='session')
+def all_clouds(tmp_path_factory):
+    """Clouds; in the end their shares must be empty again."""
+    with contextlib.ExitStack() as stack:
+        made = Clouds(tmp_path_factory, stack)
+        yield made
+        assert made.left() == {}, 'tests or drivers left files behind'
+
+
 @pytest.fixture(scope='session', params=MODES)
 def concurrency(request):
     """'eventlet', then 'threads' where this Cinder has it."""
@@ -48,23 +126,37 @@ def concurrency(request):
 
 
 @pytest.fixture(scope='session')
-def cloud(concurrency, tmp_path_factory):
-    """cloud.Cloud with alpha, beta, Glance and cinder-backup, running.
-
-    In the end its shares must be empty again.
-    """
-    root = str(tmp_path_factory.mktemp('cloud-' + concurrency))
-    with clouds.Cloud(_spec(root, concurrency, backup=True)) as running:
-        yield running
-        left = {share: files_on(share) for share in running.spec.folders
-                if files_on(share)}
-    assert not left, 'tests or drivers left files behind'
+def cloud(concurrency, all_clouds):
+    """cloud.Cloud with alpha, beta, Glance and cinder-backup, running."""
+    return all_clouds.get(concurrency)
 
 
 @pytest.fixture
 def steps(cloud, tmp_path):
-    """steps.Steps: a user of the cloud."""
-    return the_steps.Steps(cloud, tmp_path)
+    """steps.Steps: a user of the embedded cloud."""
+    return the_steps.Steps(cloud, tmp_path, POSIX)
+
+
+def _user(request, all_clouds, tmp_path):
+    cloud = all_clouds.get(request.param)
+    return the_steps.Steps(cloud, tmp_path, NFS if request.param ==
+                           'stock-nfs' else POSIX, all_clouds.behind)
+
+
+@pytest.fixture(params=MODES + [
+    'stock', pytest.param('stock-nfs', marks=pytest.mark.root)])
+def user(request, all_clouds, tmp_path):
+    """steps.Steps: a user of each cloud that there is."""
+    return _user(request, all_clouds, tmp_path)
+
+
+@pytest.fixture(params=MODES + ['stock'])
+def moving_user(request, all_clouds, tmp_path):
+    """The same, where Cinder can copy volumes with O_DIRECT.
+
+    The stand-in for mounted NFS cannot; real NFS can, see tests/realnfs.
+    """
+    return _user(request, all_clouds, tmp_path)
 
 
 @pytest.fixture(scope='session')

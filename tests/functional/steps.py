@@ -27,24 +27,30 @@ class Steps:
 
     :param cloud: embedded.cloud.Cloud or alike
     :param folder: for downloads
+    :param backends: format of volumes -> name of the backend that makes them;
+                     a format will do wherever a backend is asked for
+    :param behind: share -> folder that it is an export of, to look at its
+                   files on this side of the network
     """
 
-    def __init__(self, cloud, folder):
+    def __init__(self, cloud, folder, backends, behind=()):
         self.cloud = cloud
         self.folder = str(folder)
+        self.backends = backends
+        self._behind = dict(behind)
 
     # What the user does
 
     def create(self, backend, size=1, **kwargs):
         """A new volume, available; size in GiB."""
-        volume = self.cloud.cinder.volumes.create(size, volume_type=backend,
-                                                  **kwargs)
+        volume = self.cloud.cinder.volumes.create(
+            size, volume_type=self._name(backend), **kwargs)
         return self.cloud.wait_volume(volume.id)
 
     def create_failing(self, backend, size=1, **kwargs):
         """A new volume that ends in error; it, and its messages."""
-        volume = self.cloud.cinder.volumes.create(size, volume_type=backend,
-                                                  **kwargs)
+        volume = self.cloud.cinder.volumes.create(
+            size, volume_type=self._name(backend), **kwargs)
         return self.cloud.wait_volume(volume.id, 'error')
 
     def extend(self, volume, size):
@@ -52,8 +58,9 @@ class Steps:
         return self.cloud.wait_extended(volume.id, size)
 
     def retype(self, volume, backend):
-        self.cloud.cinder.volumes.retype(volume.id, backend, 'on-demand')
-        return self.cloud.wait_retyped(volume.id, backend)
+        name = self._name(backend)
+        self.cloud.cinder.volumes.retype(volume.id, name, 'on-demand')
+        return self.cloud.wait_retyped(volume.id, name)
 
     def delete(self, *volumes):
         for volume in volumes:
@@ -130,28 +137,30 @@ class Steps:
 
     # Where its result is
 
-    def share(self, backend):
-        """The folder of a backend's first share."""
-        options = self.cloud.spec.backends[backend]
+    def location(self, backend):
+        """What the driver calls a backend's first share."""
+        options = self.cloud.spec.backends[self._name(backend)]
         if 'posix_directories' in options:
             return options['posix_directories'][0]
         with open(options['nfs_shares_config']) as stream:
-            location = stream.read().split()[0]
-        return self._mount_point(options['nfs_mount_point_base'], location)
+            return stream.read().split()[0]
+
+    def share(self, backend):
+        """The folder of a backend's first share."""
+        return self._folder(self.location(backend))
 
     def path(self, volume):
         """The path of a volume's file."""
         volume = self.cloud.cinder.volumes.get(volume.id)
-        backend, pool = _host(volume).split('@')[1].split('#')
-        name = 'volume-%s' % getattr(volume,
-                                     'os-vol-mig-status-attr:name_id')\
-            if getattr(volume, 'os-vol-mig-status-attr:name_id', None) \
-            else 'volume-%s' % volume.id
-        if pool.startswith('/'):
-            return os.path.join(pool, name)
-        options = self.cloud.spec.backends[backend]
-        return os.path.join(self._mount_point(
-            options['nfs_mount_point_base'], pool), name)
+        pool = getattr(volume, 'os-vol-host-attr:host').split('#')[1]
+        name_id = getattr(volume, 'os-vol-mig-status-attr:name_id', None)
+        return os.path.join(self._folder(pool),
+                            'volume-%s' % (name_id or volume.id))
+
+    def mount_point_base(self, backend):
+        """Where a backend's shares are mounted, None where none are."""
+        return self.cloud.spec.backends[self._name(backend)].get(
+            'nfs_mount_point_base')
 
     def files(self, backend):
         """The names on a backend's share, without the markers."""
@@ -177,9 +186,11 @@ class Steps:
             stream.write(data)
         return path
 
-    def _mount_point(self, base, location):
-        return os.path.join(base,
-                            hashlib.md5(location.encode()).hexdigest())
+    def _name(self, backend):
+        return self.backends.get(backend, backend)
+
+    def _folder(self, location):
+        return self._behind.get(location, location)
 
 
 #: Glance's name of a format -> qemu-img's.
@@ -194,10 +205,6 @@ def connector():
     return {'ip': '127.0.0.1', 'host': socket.gethostname(),
             'initiator': 'iqn.1994-05.com.example:none',
             'platform': 'x86_64', 'os_type': 'linux', 'multipath': False}
-
-
-def _host(volume):
-    return getattr(volume, 'os-vol-host-attr:host')
 
 
 def _field(answer, name):
