@@ -59,6 +59,15 @@ def downloaded(context, image_service, image_id):
         yield path
 
 
+def check_conversion(image_meta, file_format):
+    """Raise when the image is of another format, and that may not be.
+
+    :raises ImageConversionNotAllowed: see image_conversion_disable
+    """
+    image_utils.check_image_conversion_disable(
+        image_meta['disk_format'], file_format, image_meta['id'])
+
+
 def prepare(path, image_meta):
     """Look at a downloaded image, and unpack it where it is compressed.
 
@@ -99,7 +108,9 @@ def upload(context, image_service, image_meta, volume, path, file_format,
     image_utils.check_image_conversion_disable(
         image_meta['disk_format'], file_format, image_meta['id'],
         upload=True)
-    if file_format == wanted == 'raw' and not compress:
+    # Where root works on the files, a copy can be read by everybody here.
+    if (file_format == wanted == 'raw' and not compress and
+            os.access(path, os.R_OK)):
         _send(context, image_service, image_meta, volume, path)
         return
     with image_utils.temporary_file(prefix='vol_upload_') as converted:

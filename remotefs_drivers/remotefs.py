@@ -320,6 +320,7 @@ class RemoteFSDriver(driver.VolumeDriver):
             file.size()
             file_format = formats.of(volume)
             image_meta = image_service.show(context, image_id)
+            images.check_conversion(image_meta, file_format)
             with images.downloaded(context, image_service,
                                    image_id) as local:
                 source_format, size = images.prepare(local, image_meta)

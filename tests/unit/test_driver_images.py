@@ -15,6 +15,7 @@
 import contextlib
 import os
 
+from cinder import exception
 import pytest
 
 from remotefs_drivers import errors
@@ -168,6 +169,26 @@ class TestToVolume:
         spoil(volume)
         monkeypatch.setattr(images, 'downloaded', pytest.fail)
         with pytest.raises(error):
+            fill(driver, glance, volume)
+
+    @pytest.mark.parametrize('options, disk_format, allowed', [
+        ({}, 'raw', True), ({}, 'qcow2', False), (QCOW2, 'qcow2', True),
+        (QCOW2, 'raw', False)])
+    def test_the_operator_forbids_conversion(self, built, glance, override,
+                                             options, disk_format, allowed,
+                                             monkeypatch):
+        override(image_conversion_disable=True)
+        driver = built.posix(**options)
+        volume = make(built, driver)
+        glance.meta['disk_format'] = disk_format
+        if disk_format == 'raw':
+            glance.image = b'x'
+        if allowed:
+            fill(driver, glance, volume)
+            return
+        # Known before the image is fetched.
+        monkeypatch.setattr(images, 'downloaded', pytest.fail)
+        with pytest.raises(exception.ImageConversionNotAllowed):
             fill(driver, glance, volume)
 
     def test_an_encrypted_volume(self, built, glance):

@@ -202,6 +202,12 @@ class TestUpload:
             upload('raw', 'raw')
         assert glance.uploads == []
 
+    def test_a_file_that_only_root_can_read(self, upload, run, monkeypatch):
+        """As root it is made; a copy of it can be read."""
+        monkeypatch.setattr(os, 'access', lambda path, mode: False)
+        assert upload('raw', 'raw') == b'raw of what the guest wrote'
+        assert len(run.calls) == 1
+
     @pytest.mark.parametrize('specs, store', [
         (None, None),
         ({}, None),
