@@ -111,10 +111,3 @@ def _guarded(item):
         return (yield)
     with guard.no_children():
         return (yield)
-
-
-@pytest.fixture(scope='session')
-def rig(tmp_path_factory):
-    """The one rig of this process, see tests.rig."""
-    from tests import rig as the_rig
-    return the_rig.Rig(tmp_path_factory.mktemp('rig'))
