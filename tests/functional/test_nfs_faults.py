@@ -39,6 +39,9 @@ QUICK = {'nfs_share_timeout': 2, 'nfs_mount_timeout': 3}
 #: Seconds that the machine may be slower than it should.
 SLACK = 8
 
+# Mounting is root's.
+pytestmark = pytest.mark.root
+
 
 @pytest.fixture
 def mounter(tmp_path, monkeypatch):
@@ -223,7 +226,6 @@ def test_one_pool_for_all_shares(rig, tmp_path, mounter):
     assert volume.provider_location in (A, B)
 
 
-@pytest.mark.root
 @pytest.mark.parametrize('fstype', [small_fs.EXT4, small_fs.XFS])
 def test_a_share_that_is_full(rig, tmp_path, fstype):
     with small_fs.SmallFs(tmp_path / 'fs', small_fs.SMALLEST[fstype] * 2,
@@ -262,7 +264,6 @@ def _as_volume_of(driver, volume):
     return volume
 
 
-@pytest.mark.root
 def test_a_share_that_becomes_read_only(rig, tmp_path):
     with small_fs.SmallFs(tmp_path / 'fs', 64 * units.Mi) as small:
         share = os.path.join(small.path, 'share')
