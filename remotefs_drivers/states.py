@@ -25,21 +25,30 @@ _BACKUP = ('backing-up', 'restoring-backup')
 
 
 def refuse_encrypted(volume):
-    """:raises EncryptionUnsupported: rather than keep it in plain text"""
+    """Keep nothing in plain text that should be encrypted.
+
+    :raises EncryptionUnsupported: when the volume's type says so
+    """
     if volume.encryption_key_id:
         raise errors.EncryptionUnsupported(volume=volume.id)
 
 
 def refuse_busy_source(volume):
-    """:raises SourceBusy: unless nobody writes to the volume"""
+    """Copy no volume that somebody may write to.
+
+    :raises SourceBusy: unless the state excludes it
+    """
     if volume.status not in _COPYABLE:
         raise errors.SourceBusy(volume=volume.id, status=volume.status,
                                 expected=', '.join(_COPYABLE))
 
 
 def refuse_backup_of(volume, file_format):
-    """:raises RawDataOnly: when cinder-backup would take a qcow2 file, or
-    overwrite one, for the bytes of the volume"""
+    """Let cinder-backup have plain bytes only.
+
+    :raises RawDataOnly: when it would take a qcow2 file, or overwrite one,
+                         for the bytes of the volume
+    """
     if volume.status in _BACKUP and file_format != 'raw':
         raise errors.RawDataOnly(volume=volume.id, format=file_format,
                                  status=volume.status)

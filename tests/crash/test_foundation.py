@@ -19,8 +19,8 @@ import pytest
 
 from cinder import objects
 
-from tests import rig
 from tests.crash import cuts
+from tests import rig
 
 DRIVER = 'remotefs_drivers.posix.PosixDriver'
 MARKERS = {'.cinderSecureEnvIndicator', '.remotefs-posix-directory'}
