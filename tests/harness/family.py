@@ -10,7 +10,7 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""A service that forks workers, killed as a crash of the host would."""
+"""A service that forks workers, and several services held as one."""
 
 import os
 import signal
@@ -43,6 +43,64 @@ class Family(process.Child):
             _kill(worker)
         _wait_until_gone(workers)
         return code
+
+
+class Services:
+    """The processes of one Cinder, held like one ``process.Child``.
+
+    :param prepare: called before they are started
+    """
+
+    name = 'cinder'
+
+    def __init__(self, prepare, children):
+        self._prepare = prepare
+        self._children = {child.name: child for child in children}
+
+    def __getitem__(self, name):
+        return self._children[name]
+
+    @property
+    def pid(self):
+        return self['cinder-volume'].pid
+
+    @property
+    def pids(self):
+        return {name: child.pid for name, child in self._children.items()}
+
+    @property
+    def alive(self):
+        return all(child.alive for child in self._children.values())
+
+    def start(self):
+        self._prepare()
+        for child in self._children.values():
+            child.start()
+
+    def terminate(self):
+        for child in self._children.values():
+            child.terminate()
+
+    def stop(self, limit):
+        """:returns: the exit code of cinder-volume"""
+        self.terminate()
+        codes = {name: child.stop(limit)
+                 for name, child in self._children.items()}
+        return codes['cinder-volume']
+
+    def kill(self, alone=False):
+        """:returns: the exit code of cinder-volume"""
+        codes = {name: child.kill(alone)
+                 for name, child in self._children.items()}
+        return codes['cinder-volume']
+
+    def tail(self, lines):
+        return '\n'.join('--- %s\n%s' % (name, child.tail(lines))
+                         for name, child in self._children.items())
+
+    def check(self):
+        for child in self._children.values():
+            child.check()
 
 
 def children(pid):

@@ -141,7 +141,7 @@ class Cloud(cloud.Cloud):
         self._started = _now()
         if self._user is not None:
             _give(self.spec.root, self._user)
-        return _Services(self._synchronize_database, [
+        return family.Services(self._synchronize_database, [
             self._api(server), self._service('cinder-scheduler'),
             self._service('cinder-volume'),
             *([self._service('cinder-backup')] if self.spec.backup else [])])
@@ -199,9 +199,12 @@ class Cloud(cloud.Cloud):
         database.write_ahead_log(self.spec.path('cinder.sqlite'))
 
     def _wait_ready(self, backends, limit):
-        # A service beats for the first time when it can take requests.
+        # What it reported before the start does not count.
         self._until(lambda: self._beating(backends), limit,
                     'the services in %s to report' % self.spec.root)
+        # A driver may still be looking at its shares, one of them dead.
+        self._until(lambda: set(backends) <= self._usable(), limit,
+                    'the backends %s to be up' % ', '.join(backends))
         super()._wait_ready(backends, limit)
 
     def _beating(self, backends):
@@ -217,64 +220,6 @@ class Cloud(cloud.Cloud):
         # A request that comes before the scheduler listens is lost, and
         # waited for a minute.
         return {self.spec.host, *backends} <= beating
-
-
-class _Services:
-    """The processes of one Cinder, held like one ``process.Child``.
-
-    :param prepare: called before they are started
-    """
-
-    name = 'cinder'
-
-    def __init__(self, prepare, children):
-        self._prepare = prepare
-        self._children = {child.name: child for child in children}
-
-    def __getitem__(self, name):
-        return self._children[name]
-
-    @property
-    def pid(self):
-        return self['cinder-volume'].pid
-
-    @property
-    def pids(self):
-        return {name: child.pid for name, child in self._children.items()}
-
-    @property
-    def alive(self):
-        return all(child.alive for child in self._children.values())
-
-    def start(self):
-        self._prepare()
-        for child in self._children.values():
-            child.start()
-
-    def terminate(self):
-        for child in self._children.values():
-            child.terminate()
-
-    def stop(self, limit):
-        """:returns: the exit code of cinder-volume"""
-        self.terminate()
-        codes = {name: child.stop(limit)
-                 for name, child in self._children.items()}
-        return codes['cinder-volume']
-
-    def kill(self, alone=False):
-        """:returns: the exit code of cinder-volume"""
-        codes = {name: child.kill(alone)
-                 for name, child in self._children.items()}
-        return codes['cinder-volume']
-
-    def tail(self, lines):
-        return '\n'.join('--- %s\n%s' % (name, child.tail(lines))
-                         for name, child in self._children.items())
-
-    def check(self):
-        for child in self._children.values():
-            child.check()
 
 
 def _with_broker(spec, url, user):
