@@ -35,14 +35,18 @@ from tests.realnfs import packages
 
 # The kernel's package, by ID of /etc/os-release, and what it depends on.
 _KERNELS = {'debian': ('linux-image-cloud-amd64', r'linux-image-\d.*')}
-_ALWAYS = ('busybox-static', 'nfs-kernel-server')
-_IF_ABSENT = ('nfs-common', 'qemu-utils', 'rpcbind', 'sudo', 'xfsprogs')
+# Here for its lack of libraries: it also runs before there is a root.
+_BUSYBOX = 'busybox-static'
+# Package -> one of its programs.
+_PROGRAMS = {'nfs-common': 'mount.nfs', 'nfs-kernel-server': 'rpc.nfsd',
+             'qemu-utils': 'qemu-img', 'rpcbind': 'rpcbind', 'sudo': 'sudo',
+             'xfsprogs': 'mkfs.xfs'}
 
 # To reach the host's tree, and then for all else.
 _EARLY = ('virtio_pci', 'virtio_blk', 'virtio_console', 'virtio_rng',
           'virtiofs', 'overlay')
-_LATE = ('nfs', 'nfsv3', 'nfsv4', 'nfsd', 'lockd', 'xfs', 'ext4', 'loop',
-         'crc32c_generic', 'crc32c_intel')
+_LATE = ('nfs', 'nfsv3', 'nfsv4', 'nfsd', 'lockd', 'xfs', 'crc32c_generic',
+         'crc32c_intel')
 
 _INIT = pathlib.Path(__file__).with_name('guest') / 'init'
 _SOURCES = (_INIT, pathlib.Path(__file__), pathlib.Path(cpio.__file__),
@@ -92,8 +96,13 @@ def _key():
     digest = hashlib.sha256()
     for source in _SOURCES:
         digest.update(source.read_bytes())
-    digest.update(repr(sorted(_release().items())).encode())
+    digest.update(repr((sorted(_release().items()), _programs())).encode())
     return digest.hexdigest()[:16]
+
+
+def _programs():
+    """Which of the programs the host has itself."""
+    return [bool(shutil.which(program)) for program in _PROGRAMS.values()]
 
 
 def _release():
@@ -121,12 +130,15 @@ def _fetch(folder):
             f'not those of {_release().get("NAME")}') from exc
     apt = packages.Apt(folder)
     try:
-        return apt.fetch(apt.versions_of(meta, pattern) + list(_ALWAYS),
-                         _IF_ABSENT)
+        return _fetch_with(apt, meta, pattern)
     except errors.Missing:
         apt.use_fresh_lists()
-    return apt.fetch(apt.versions_of(meta, pattern) + list(_ALWAYS),
-                     _IF_ABSENT)
+    return _fetch_with(apt, meta, pattern)
+
+
+def _fetch_with(apt, meta, pattern):
+    kernels = apt.versions_of(meta, pattern)
+    return apt.fetch([*kernels, _BUSYBOX], _PROGRAMS)
 
 
 def _write_initramfs(stream, tree, version):

@@ -60,22 +60,23 @@ class Apt:
             raise errors.Missing(f'apt knows no package {meta_package}')
         return sorted(names)
 
-    def fetch(self, always, if_absent):
-        """Download packages with all that they need and the host lacks.
+    def fetch(self, alone, whole):
+        """Download packages.
 
-        :param always: packages to be had even where they are installed
-        :param if_absent: packages that the host may have
+        :param alone: packages to be had even where the host has them, and
+            without what they depend on
+        :param whole: packages to be had where the host lacks them, with what
+            it lacks of that
         :returns: paths of .deb files
         """
-        text = self._run(
-            'apt-get', '-qq', *self._options, '--print-uris', '--reinstall',
-            '--no-install-recommends', 'install', *always, *if_absent)
-        wanted = [f'{name}={version.replace("%3a", ":")}'
-                  for name, version in _FETCH.findall(text)]
+        text = self._run('apt-get', '-qq', *self._options, '--print-uris',
+                         '--no-install-recommends', 'install', *whole)
+        lacking = [f'{name}={version.replace("%3a", ":")}'
+                   for name, version in _FETCH.findall(text)]
         packages = self._folder / 'packages'
         packages.mkdir(exist_ok=True)
-        self._run('apt-get', '-qq', *self._options, 'download', *wanted,
-                  cwd=packages)
+        self._run('apt-get', '-qq', *self._options, 'download', *alone,
+                  *lacking, cwd=packages)
         return sorted(packages.glob('*.deb'))
 
     def _run(self, *command, cwd=None):

@@ -43,8 +43,10 @@ def make():
     home = pathlib.Path(pwd.getpwnam(link.USER).pw_dir)
     home.mkdir(exist_ok=True)
     shutil.chown(home, link.USER, link.USER)
-    for path in (_BIN / 'python', _REPO / 'setup.cfg', pathlib.Path(os.environ[start.DATABASE])):
-        _open_way_to(path)
+    database = pathlib.Path(os.environ[start.DATABASE])
+    database.chmod(0o644)
+    for folder in (_BIN, _REPO, database.parent):
+        _open_way_to(folder)
     _configure_rootwrap()
 
 
@@ -65,11 +67,10 @@ def _add(name, number, home):
             stream.write(line)
 
 
-def _open_way_to(path):
-    """Let others read it, also where the host has it in root's home."""
-    path.chmod(path.stat().st_mode | 0o044)
-    for folder in path.parents:
-        folder.chmod(folder.stat().st_mode | 0o011)
+def _open_way_to(folder):
+    """Let others pass, also where the host has all in root's home."""
+    for path in (folder, *folder.parents):
+        path.chmod(path.stat().st_mode | 0o011)
 
 
 def _configure_rootwrap():

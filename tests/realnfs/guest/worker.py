@@ -24,8 +24,8 @@ import pwd
 
 import pytest
 
-from tests.realnfs import link
 from tests.realnfs.guest import serve
+from tests.realnfs import link
 
 
 class Worker:

@@ -15,8 +15,8 @@
 import os
 import pathlib
 
-import os_brick.privileged
 from os_brick.initiator import connector
+from os_brick import privileged as brick_privileged
 from oslo_utils import units
 
 DRIVER = 'remotefs_drivers.nfs.NfsDriver'
@@ -90,7 +90,7 @@ class Host:
         self._version = version
         if os.geteuid() == 0:
             # In this process: a daemon would only cost time here.
-            os_brick.privileged.default.set_client_mode(False)
+            brick_privileged.default.set_client_mode(False)
 
     def attach(self, backend, volume):
         """Attach a volume; gives the path of its file and its format."""

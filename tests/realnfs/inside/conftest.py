@@ -17,11 +17,11 @@ import subprocess
 
 import pytest
 
-from tests import rig as the_rig
-from tests.realnfs import start
 from tests.realnfs.guest import layout
 from tests.realnfs.guest import nfs_server
 from tests.realnfs.inside import backend
+from tests.realnfs import start
+from tests import rig as the_rig
 
 
 @pytest.fixture(scope='session')

@@ -26,8 +26,8 @@ from tests.realnfs.guest import layout
 from tests.realnfs.inside import backend as backends
 
 # Seconds, on an emulated processor: until it is up, and for a step.
-_START = 300
-_STEPS = 300
+_START = 600
+_STEPS = 600
 
 #: Backend -> its share, the version of NFS and the format of its volumes.
 _BACKENDS = {'alpha': (layout.ONE, '4.2', 'raw'),

@@ -35,7 +35,7 @@ from tests.realnfs.inside import backend as backends
 
 # The first test starts python twice, for sudo's cinder-rootwrap and for the
 # daemon, and imports Cinder again.
-pytestmark = [pytest.mark.service_user, pytest.mark.limit(400)]
+pytestmark = [pytest.mark.service_user, pytest.mark.limit(800)]
 
 _OWN = [pytest.param(*case, id='-'.join((case[0].name, *case[1:])))
         for case in ((layout.MINE, '3', 'raw'),
