@@ -83,7 +83,8 @@ class VolumeNameInvalid(exception.InvalidVolume):
 class VolumeFileExists(exception.RemoteFSException):
     message = _('There is already something at %(path)s where volume '
                 '%(volume)s should be made. It was left as it is; look at '
-                'it and move it away.')
+                'it and move it away before you delete the volume, which '
+                'would take it along.')
 
 
 class VolumeFileMissing(exception.RemoteFSException):
