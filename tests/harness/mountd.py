@@ -97,6 +97,8 @@ class Mount:
     def send(self, number):
         if self.alive:
             os.kill(self._popen.pid, number)
+            if number == signal.SIGSTOP:
+                _wait_stopped(self._popen.pid)
 
     def end(self):
         """After the unmount: the process ends by itself, or is killed."""
@@ -105,6 +107,22 @@ class Mount:
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
+
+
+def _wait_stopped(pid):
+    """A thread may still answer a moment after the signal."""
+    deadline = time.monotonic() + _LIMIT
+    while time.monotonic() < deadline:
+        states = [_state(pid, thread)
+                  for thread in os.listdir('/proc/%d/task' % pid)]
+        if all(state in 'Tt' for state in states):
+            return
+        time.sleep(0.01)
+
+
+def _state(pid, thread):
+    with open('/proc/%d/task/%s/stat' % (pid, thread)) as stat:
+        return stat.read().rpartition(')')[2].split()[0]
 
 
 class Host:
