@@ -61,6 +61,9 @@ class Server(base.BaseApplication):
                             ('workers', 1),
                             ('threads', _THREADS),
                             ('graceful_timeout', _GRACE),
+                            # One that is closed here just when a client
+                            # uses it again would fail the request.
+                            ('keepalive', 0),
                             # Of a silent worker: an upload may be long.
                             ('timeout', 0)):
             self.cfg.set(name, value)

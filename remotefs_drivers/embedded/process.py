@@ -28,6 +28,18 @@ _TAIL = 40
 _POLL = 0.02
 
 
+def search_path(path, is_searchable=lambda folder: os.access(folder,
+                                                             os.X_OK)):
+    """PATH without the folders that this user may not look into.
+
+    With one of them (root's own, after su or runuser) a program that is not
+    installed is "permission denied" instead of "not found", which os-brick
+    does not expect of the programs that it can do without.
+    """
+    return os.pathsep.join(folder for folder in path.split(os.pathsep)
+                           if folder and is_searchable(folder))
+
+
 class Child:
     """A command that runs until it is told to stop.
 
@@ -136,5 +148,6 @@ class Child:
 
     def _variables(self):
         merged = {**os.environ, **self._environment}
+        merged['PATH'] = search_path(merged.get('PATH', os.defpath))
         return {name: value for name, value in merged.items()
                 if value is not None}

@@ -19,6 +19,7 @@ import pytest
 
 from remotefs_drivers.embedded import config
 from remotefs_drivers.embedded import errors
+from remotefs_drivers.embedded import process
 from remotefs_drivers.embedded import spec
 
 ROOT = '/srv/my cloud'
@@ -179,3 +180,9 @@ def test_clients_are_told_where_it_is():
     assert 'image' not in config.clouds_yaml(config.Ports(cinder=1))
     variables = config.cinder_client_variables(PORTS)
     assert variables['CINDER_ENDPOINT'] == 'http://127.0.0.1:11111/v3'
+
+
+def test_folders_that_one_may_not_look_into_leave_the_path():
+    assert process.search_path(
+        '/root/bin:/usr/bin::/gone:/bin',
+        lambda folder: folder in ('/usr/bin', '/bin')) == '/usr/bin:/bin'
