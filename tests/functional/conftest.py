@@ -39,6 +39,10 @@ from tests import rig as the_rig
 MODES = [spec.EVENTLET] + (
     [spec.THREADS] if installed.has_native_threads() else [])
 
+#: Stock services are run with the newest Cinder only, which has them.
+STOCK = ['stock', pytest.param('stock-nfs', marks=pytest.mark.root)] \
+    if spec.THREADS in MODES else []
+
 #: Names of the backends with raw and with qcow2 volumes.
 POSIX = {'raw': 'alpha', 'qcow2': 'beta'}
 NFS = {'raw': 'gamma', 'qcow2': 'delta'}
@@ -143,14 +147,13 @@ def _user(request, all_clouds, tmp_path):
                            'stock-nfs' else POSIX, all_clouds.behind)
 
 
-@pytest.fixture(params=MODES + [
-    'stock', pytest.param('stock-nfs', marks=pytest.mark.root)])
+@pytest.fixture(params=MODES + STOCK)
 def user(request, all_clouds, tmp_path):
     """steps.Steps: a user of each cloud that there is."""
     return _user(request, all_clouds, tmp_path)
 
 
-@pytest.fixture(params=MODES + ['stock'])
+@pytest.fixture(params=MODES + STOCK[:1])
 def moving_user(request, all_clouds, tmp_path):
     """The same, where Cinder can copy volumes with O_DIRECT.
 
