@@ -48,7 +48,9 @@ def create(path, size, mode):
     try:
         os.ftruncate(descriptor, size)
         os.fchmod(descriptor, mode)
-        os.fsync(descriptor)
+        if size:
+            # Who fills an empty one flushes it then.
+            os.fsync(descriptor)
     except BaseException:
         os.unlink(path)
         raise
