@@ -39,9 +39,10 @@ from tests import rig as the_rig
 MODES = [spec.EVENTLET] + (
     [spec.THREADS] if installed.has_native_threads() else [])
 
-#: Stock services are run with the newest Cinder only, which has them.
-STOCK = ['stock', pytest.param('stock-nfs', marks=pytest.mark.root)] \
-    if spec.THREADS in MODES else []
+#: Stock services, with the newest Cinder only. They copy volumes and look at
+#: images by sudo, unless they are root.
+STOCK = [pytest.param(kind, marks=pytest.mark.root)
+         for kind in ('stock', 'stock-nfs') if spec.THREADS in MODES]
 
 #: Names of the backends with raw and with qcow2 volumes.
 POSIX = {'raw': 'alpha', 'qcow2': 'beta'}
