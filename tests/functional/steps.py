@@ -33,10 +33,10 @@ class Steps:
                    files on this side of the network
     """
 
-    def __init__(self, cloud, folder, backends, behind=()):
+    def __init__(self, cloud, folder, backends=(), behind=()):
         self.cloud = cloud
         self.folder = str(folder)
-        self.backends = backends
+        self.backends = dict(backends)
         self._behind = dict(behind)
 
     # What the user does
