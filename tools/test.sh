@@ -80,9 +80,16 @@ chmod 755 "$WORK"
 JOBS=
 FUSE_MODE=
 
+kill_tree() {
+    for _child in $(ps -o pid= --ppid "$1" 2>/dev/null); do
+        kill_tree "$_child"
+    done
+    kill "$1" 2>/dev/null
+}
+
 clean_up() {
     for _job in $JOBS; do
-        kill "$_job" 2>/dev/null
+        kill_tree "$_job"
     done
     wait
     if [ -n "$FUSE_MODE" ]; then
@@ -191,31 +198,31 @@ install_rest() {
 
 install_all() {
     # Without the first the rest cannot begin; then two things at a time.
-    (need_packages demo) || exit 1
+    need_packages demo
     in_background install_rest
     make_venv "$REMOTEFS_VENV" test,pep8,docs
     if asked demo; then
         make_venv "$REMOTEFS_VENV" demo
     fi
     wait_for install_rest || exit 1
-    if asked short; then
-        in_background make_venv_27
-        in_background make_venv_28
-    fi
 }
 
 # --- rings -----------------------------------------------------------------
 
 TABLE="$WORK/table"
-FAILED=
 : >"$TABLE"
+
+# Rings run in more than one process: what failed is a file.
+fail() {
+    : >"$WORK/failed"
+}
 
 # record NAME SECONDS RC NOTE
 record() {
     _state=passed
     if [ "$3" -ne 0 ]; then
         _state=FAILED
-        FAILED=yes
+        fail
     fi
     printf '%-22s %-7s %5s s  %s\n' "$1" "$_state" "$2" "$4" >>"$TABLE"
 }
@@ -224,30 +231,33 @@ record() {
 record_missing() {
     say "$1: not run: $2"
     if [ -z "$ALLOW_MISSING" ]; then
-        FAILED=yes
+        fail
     fi
     printf '%-22s %-7s %5s    %s\n' "$1" "NOT RUN" - "$2" >>"$TABLE"
+}
+
+title() {
+    printf '\n=== %s\n' "$*"
 }
 
 # run NAME COMMAND...
 run() {
     _name=$1 _start=$(now)
+    _out=$(mktemp -d "$WORK/run.XXXXXX")
     shift
-    say "" "=== $_name"
-    { "$@" </dev/null; echo $? >"$WORK/rc"; } 2>&1 | tee "$WORK/log"
-    record "$_name" $(($(now) - _start)) "$(cat "$WORK/rc")" \
-        "$(grep -a '[^[:space:]]' "$WORK/log" | tail -n 1 | tr -d '=' |
+    title "$_name"
+    { "$@" </dev/null; echo $? >"$_out/rc"; } 2>&1 | tee "$_out/log"
+    record "$_name" $(($(now) - _start)) "$(cat "$_out/rc")" \
+        "$(grep -a '[^[:space:]]' "$_out/log" | tail -n 1 | tr -d '=' |
             cut -c 1-70)"
 }
 
 # run_pytest NAME WHO VENV ARGUMENT...: WHO is as_user or nothing.
 run_pytest() {
-    _who=$2 _python="$3/bin/python"
-    _ring=$1
+    _ring=$1 _who=$2 _python="$3/bin/python"
     shift 3
-    _tmp="$WORK/tmp"
-    rm -rf "$_tmp"
-    mkdir -m 755 "$_tmp"
+    _tmp=$(mktemp -d "$WORK/tmp.XXXXXX")
+    chmod 755 "$_tmp"
     if [ -n "$_who" ] && is_root; then
         chown "$TEST_USER:" "$_tmp"
     fi
@@ -257,8 +267,8 @@ run_pytest() {
         run "$_ring" $_who timeout --kill-after=30 "$LIMIT" \
             "$_python" -m pytest -q -p no:cacheprovider \
             --basetemp="$_tmp/t" ${ALLOW_MISSING:+--allow-missing} "$@"
-        [ -z "$FAILED" ]
-    ) || FAILED=yes
+    )
+    rm -rf "$_tmp"
 }
 
 has_tests() {
@@ -336,7 +346,8 @@ ring_demo() {
 
 ring_short() {
     for _release in 27 28; do
-        if ! wait_for "make_venv_$_release"; then
+        # In a process of its own, which it ends when it fails.
+        if ! ("make_venv_$_release"); then
             record "short, Cinder $_release" 0 1 'could not be installed'
             continue
         fi
@@ -360,25 +371,37 @@ ring_realnfs() {
     fi
 }
 
+# run_rings NAME...: those of them that were asked for, one after the other.
+run_rings() {
+    for ring; do
+        if asked "$ring"; then
+            "ring_$ring"
+        fi
+    done
+}
+
+# Most tests wait for a service most of the time, so two rings run at once.
+second_lane() {
+    run_rings crash short realnfs
+}
+
 BEGIN=$(now)
 make_user
 open_fuse
 settle_sources
-say "Installing"
+say 'Installing'
 install_all
 record install $(($(now) - BEGIN)) 0 "$("$REMOTEFS_VENV/bin/pip" list \
     2>/dev/null | awk '/^(cinder|glance|os-brick) /{printf "%s %s  ", $1, $2}')"
-for ring in $RINGS; do
-    if asked "$ring"; then
-        "ring_$ring"
-    fi
-done
+in_background second_lane
+run_rings pep8 docs unit functional demo
+wait_for second_lane
 
-say "" "=== $(uname -srm), $(. /etc/os-release && echo "$PRETTY_NAME")," \
+title "$(uname -srm), $(. /etc/os-release && echo "$PRETTY_NAME")," \
     "as $(id -un), $(($(now) - BEGIN)) s"
 cat "$TABLE"
-if [ -n "$FAILED" ]; then
-    say "FAILED"
+if [ -e "$WORK/failed" ]; then
+    say 'FAILED'
     exit 1
 fi
-say "all passed"
+say 'all passed'
