@@ -23,9 +23,13 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import time
 
 from tests.realnfs import errors
 from tests.realnfs import link
+
+# Seconds until virtiofsd and qemu listen.
+_SOCKET_LIMIT = 60
 
 # Debian 12 has it in qemu-system-common, later ones in virtiofsd.
 _VIRTIOFSD = ('/usr/libexec/virtiofsd', '/usr/lib/qemu/virtiofsd')
@@ -91,15 +95,24 @@ class Machine:
     def _start(self, image, script, disks):
         (self._folder / 'start').write_text(script)
         self._spawn('virtiofsd', _virtiofsd_command(self._folder))
+        self._wait_for('files')
         files = {serial: self._disk_file(mib)
                  for serial, mib in disks.items()}
         self._spawn('qemu', _qemu_command(image, self._folder, files),
                     keep=tuple(files.values()))
         self._links = {user: self._connect(user) for user in link.USERS}
 
+    def _wait_for(self, name):
+        """Until virtiofsd has made its socket: qemu does not wait for it."""
+        deadline = time.monotonic() + _SOCKET_LIMIT
+        while not (self._folder / name).exists():
+            if time.monotonic() > deadline:
+                raise self._died('virtiofsd did not start')
+            time.sleep(0.02)
+
     def _connect(self, user):
         try:
-            end = link.HostEnd(self._folder / user, seconds=20)
+            end = link.HostEnd(self._folder / user, seconds=_SOCKET_LIMIT)
         except OSError as exc:
             raise self._died('qemu did not start') from exc
         self._stack.callback(end.close)
