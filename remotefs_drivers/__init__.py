@@ -15,18 +15,20 @@
 The rooms, from the top; each imports only from those below it::
 
     posix, nfs      one driver for each kind of share, thin
-    remotefs        RemoteFSDriver: the verbs, their locks and decisions
-    volumefile      the file of one volume on its share
+    remotefs/       the verbs, their locks and decisions
+    volumefile      the files of one volume on its share
     images          images of Glance to volume files, and back
     states          what a volume's state tells a driver
-    formats         the recorded format of a volume; files are never asked
+    formats         the recorded formats of a volume; files are never asked
     locks           locks on volumes
     share/          which shares there are, mounting, capacity, choice
     settings        what the operator configured, frozen
     options         all options
     privileged      what needs root, in a privsep context of its own
-    store/          what is done to files
+    store/          what lies on a share, and what is done to it: files,
+                    the journal, the executor of plans
     qemu/           programs: the only room that starts any
+    chain/          pure: the layers of a volume, and a plan for each verb
     names, offload  file names of a volume; calls that must not hang
     errors          every exception
 
@@ -37,7 +39,11 @@ The rooms, from the top; each imports only from those below it::
 A verb goes this way::
 
     driver verb -> locks.volumes(ids) -> shares.known(volume)
-                -> VolumeFile(means, volume, share).create() ...
+                -> VolumeFile(means, volume, share).chain()
+                   what lies there: store.survey; what a crash left of a
+                   plan is finished: store.executor; judged: store.loader
+                -> chain.plan.delete_snapshot(chain, id)
+                -> VolumeFile.apply(plan) -> store.executor
                 -> shares.call(share, what, function): mounted? itself?
                    then the call, off the event loop, with a time limit
                 -> store.files, qemu.image

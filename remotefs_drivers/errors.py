@@ -96,18 +96,77 @@ class VolumeFileInvalid(exception.RemoteFSException):
     message = _('%(path)s of volume %(volume)s cannot be used: %(reason)s')
 
 
-class VolumeHasSnapshots(exception.InvalidVolume):
-    message = _('Volume %(volume)s has snapshots (%(path)s exists), which '
-                'this driver does not serve. Use the driver that made '
-                'them.')
+class InfoInvalid(exception.RemoteFSException):
+    message = _('The table of snapshots %(path)s cannot be used, and nothing '
+                'was changed: %(reason)s. Restore it from a backup, or write '
+                'it anew by what the overlays beside it name as their '
+                'backing files.')
+
+
+class LayerInvalid(exception.RemoteFSException):
+    message = _('%(path)s cannot be used, and nothing was changed: '
+                '%(reason)s')
+
+
+class JournalInvalid(exception.RemoteFSException):
+    message = _('The journal %(path)s tells what was cut off by a crash, and '
+                'cannot be used: %(reason)s. Nothing was changed. Look at '
+                'the files of the volume, and remove the journal when they '
+                'are whole.')
+
+
+class JournalStale(exception.RemoteFSException):
+    message = _('The journal %(path)s says that "%(verb)s" was cut off by a '
+                'crash, but %(table)s is neither as before nor as after it: '
+                'somebody else has changed it. Nothing was done. Look at '
+                'the files of the volume, and remove the journal when they '
+                'are whole.')
 
 
 class FormatUnknown(exception.InvalidVolume):
-    message = _('The file format of volume %(volume)s is not recorded '
-                '(admin metadata "format" is %(value)s, expected raw or '
-                'qcow2), and a file is never asked for it. Record the '
-                'format of the file, raw or qcow2, in the volume\'s admin '
-                'metadata.')
+    message = _('The file format of volume %(volume)s is not recorded (found '
+                'was %(value)s, expected raw or qcow2), and a file is never '
+                'asked for it. Say what volumes without a record are by the '
+                'option <driver>_legacy_base_format, or record the format, '
+                'raw or qcow2, as "format" in the volume\'s admin metadata.')
+
+
+class FormatConflict(exception.InvalidVolume):
+    message = _('The file %(name)s of volume %(volume)s is %(said)s by what '
+                '%(overlay)s says of it, and %(recorded)s by the '
+                '"base_format" in the volume\'s admin metadata. Nothing was '
+                'changed. Correct the one that is wrong.')
+
+
+class VolumeBusy(exception.InvalidVolume):
+    message = _('Volume %(volume)s is "%(status)s", expected one of '
+                '%(expected)s.')
+
+
+class VolumeAttached(exception.InvalidVolume):
+    message = _('Volume %(volume)s is attached: its snapshots can be made '
+                'and deleted when it is detached.')
+
+
+class SnapshotUnknown(exception.InvalidSnapshot):
+    message = _('Volume %(volume)s has no record of snapshot %(snapshot)s. '
+                'Was its creation or its deletion cut off? Delete it.')
+
+
+class SnapshotExists(exception.InvalidSnapshot):
+    message = _('Volume %(volume)s has a record of snapshot %(snapshot)s '
+                'already. Delete the snapshot.')
+
+
+class SnapshotNotNewest(exception.InvalidSnapshot):
+    message = _('Volume %(volume)s cannot be reverted to snapshot '
+                '%(snapshot)s: later ones would be lost. Delete them first, '
+                'or make a volume from the snapshot.')
+
+
+class SnapshotBusy(exception.InvalidSnapshot):
+    message = _('Snapshot %(snapshot)s is "%(status)s", expected one of '
+                '%(expected)s.')
 
 
 class EncryptionUnsupported(exception.VolumeDriverException):
@@ -116,16 +175,11 @@ class EncryptionUnsupported(exception.VolumeDriverException):
                 'or another backend.')
 
 
-class RawDataOnly(exception.InvalidVolume):
-    message = _('Volume %(volume)s is kept as %(format)s and cannot be '
-                'handed out as plain bytes while it is "%(status)s". Use a '
-                'raw volume (retype it to a backend of raw volumes).')
-
-
 class AttachTypeMismatch(exception.InvalidVolume):
-    message = _('Volume %(volume)s is kept as %(format)s, which the attach '
-                'type "%(attach_type)s" cannot carry: compute hosts would '
-                'take it for raw. Set %(option)s = nfs.')
+    message = _('Volume %(volume)s is, or with a snapshot would be, kept as '
+                '%(format)s, which the attach type "%(attach_type)s" cannot '
+                'carry: compute hosts would take it for raw. Set '
+                '%(option)s = nfs.')
 
 
 class ShrinkRefused(exception.ExtendVolumeError):

@@ -10,31 +10,30 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""The recorded format of a volume's base file: what we trust instead of it.
+"""The recorded formats of a volume: what we trust instead of its files.
 
 A tenant writes what it likes into a raw volume, so the file is never asked.
-The record is ``admin_metadata['format']`` in Cinder's database, written and
-read by Cinder's own NFS drivers as well.
+The records are in the admin metadata of the volume in Cinder's database,
+written and read by Cinder's own NFS drivers as well: ``format``, of the file
+that hosts attach, and ``base_format``, of the base below the snapshots.
 """
 
-from remotefs_drivers import errors
-from remotefs_drivers.qemu import image
+from remotefs_drivers.chain import model
 
 KEY = 'format'
+BASE_KEY = 'base_format'
 
 
-def of(volume):
-    """The recorded format of a volume's base file, 'raw' or 'qcow2'.
+def recorded(volume, legacy=None):
+    """What is on record for a volume.
 
-    :raises FormatUnknown: when none, or none of these, is recorded
+    :param legacy: what the operator says of volumes without a record
+    :returns: chain.model.Recorded
     """
     metadata = _metadata(volume)
-    recorded = metadata.get(_moved_key(volume.name_id), metadata.get(KEY))
-    if recorded not in image.FORMATS:
-        raise errors.FormatUnknown(volume=volume.id, value=recorded)
-    if recorded != metadata.get(KEY):
-        _save(volume, {KEY: recorded})
-    return recorded
+    moved = metadata.get(_moved_key(volume.name_id))
+    return model.Recorded(base=moved or metadata.get(BASE_KEY),
+                          active=moved or metadata.get(KEY), legacy=legacy)
 
 
 def record(volume, file_format, location):
@@ -49,6 +48,19 @@ def record(volume, file_format, location):
     _save(volume, {KEY: file_format})
 
 
+def settle(volume, chain):
+    """Write down what follows from a chain, where that is not on record.
+
+    For the drivers in Cinder's tree; what we trust ourselves is the base's.
+    """
+    metadata = _metadata(volume)
+    wanted = {KEY: chain.active.format}
+    if len(chain.layers) > 1 or BASE_KEY in metadata:
+        wanted[BASE_KEY] = chain.lowest.format
+    if wanted.items() - metadata.items():
+        _save(volume, wanted)
+
+
 def record_moved(volume, new_volume):
     """Write down what a migrated volume will be once it is the new one.
 
@@ -57,7 +69,9 @@ def record_moved(volume, new_volume):
     format is noted under the file that it belongs to, which is the volume's
     own only from the moment on that Cinder says so (name_id).
     """
-    _save(volume, {_moved_key(new_volume.name_id): of(new_volume)})
+    found = recorded(new_volume)
+    _save(volume, {_moved_key(new_volume.name_id): found.base or
+                   found.active})
 
 
 def _moved_key(name_id):

@@ -15,10 +15,10 @@
 Whoever works on several volumes names them all at once. They are sorted, so
 that no two threads wait for each other, and released in reverse.
 
-Two forms with the same interface: ``ProcessLocks`` between the threads and
-processes of one host (lock files of oslo.concurrency), and
+Three forms with the same interface: ``ProcessLocks`` between the threads
+and processes of one host (lock files of oslo.concurrency),
 ``CoordinationLocks`` between the hosts of a cluster (Cinder's coordination,
-tooz).
+tooz), and ``NoLocks`` for a driver whose callers lock.
 """
 
 import contextlib
@@ -60,6 +60,16 @@ class _VolumeLocks:
 
     def _lock(self, name):
         raise NotImplementedError
+
+
+class NoLocks(_VolumeLocks):
+    """None at all."""
+
+    def _lock(self, name):
+        return contextlib.nullcontext()
+
+    def forget(self, volume_id):
+        """Nothing."""
 
 
 class ProcessLocks(_VolumeLocks):

@@ -12,18 +12,21 @@
 
 """The names of the files that belong to a volume. Pure.
 
-``volume-<id>`` is the volume itself; ``volume-<id>.info`` the table of its
-snapshots, where a driver with snapshots keeps any. Files that only exist
-while a verb runs begin with a dot and end with their purpose, so that
-whoever finds one knows whose it was and what for.
+``volume-<id>`` is the volume itself, and the base of its overlays (see
+chain.model); ``volume-<id>.info`` the table of its snapshots, where it has
+any; ``volume-<id>.intent`` the journal of what is being done to them. Files
+that only exist while a verb runs begin with a dot and end with their
+purpose, so that whoever finds one knows whose it was and what for.
 """
 
 from remotefs_drivers import errors
 
 #: A raw copy of a qcow2 volume, while Cinder reads it as plain bytes.
 PLAIN_COPY = 'plain-copy'
+#: The overlay that will take the place of the active one.
+NEW_OVERLAY = 'new-overlay'
 
-_PURPOSES = (PLAIN_COPY,)
+_PURPOSES = (PLAIN_COPY, NEW_OVERLAY)
 
 
 def of(volume):
@@ -43,6 +46,11 @@ def of(volume):
 def snapshot_table(name):
     """The name of the table of a volume's snapshots."""
     return '%s.info' % name
+
+
+def journal(name):
+    """The name of the file that tells what is being done to a volume."""
+    return '%s.intent' % name
 
 
 def temporary(name, purpose):

@@ -19,7 +19,6 @@ Cinder's tree.
 from cinder import interface
 from os_brick.remotefs import remotefs as remotefs_brick
 
-from remotefs_drivers import locks
 from remotefs_drivers import options
 from remotefs_drivers import remotefs
 from remotefs_drivers import settings
@@ -29,7 +28,7 @@ from remotefs_drivers.share import table
 
 
 @interface.volumedriver
-class NfsDriver(remotefs.RemoteFSDriver):
+class NfsDriver(remotefs.RemoteFSSnapDriverDistributed):
     """Volumes as files on NFS shares."""
 
     VERSION = '1.0.0'
@@ -37,7 +36,6 @@ class NfsDriver(remotefs.RemoteFSDriver):
     driver_prefix = 'nfs'
     driver_volume_type = 'nfs'
     volume_backend_name = 'Generic_NFS'
-    locks_class = locks.CoordinationLocks
 
     @staticmethod
     def get_driver_options():

@@ -99,6 +99,13 @@ def _common(prefix):
                          'backend, as the drivers in Cinder\'s tree do: '
                          'needed where volumes of such a driver are taken '
                          'over.'),
+        cfg.StrOpt('%s_legacy_base_format' % prefix,
+                   choices=['raw', 'qcow2'],
+                   help='The file format of volumes that were made before '
+                        'Cinder recorded it (until 2021), or were managed '
+                        'by a driver that does not. Not set, they are '
+                        'refused: a file is never asked for its format, '
+                        'which a tenant can forge.'),
     ]
 
 

@@ -32,7 +32,7 @@ from remotefs_drivers import states
 
 
 @interface.volumedriver
-class PosixDriver(remotefs.RemoteFSDriver):
+class PosixDriver(remotefs.RemoteFSSnapDriverDistributed):
     """Volumes as files in directories that the operator mounts."""
 
     VERSION = '1.0.0'
@@ -70,13 +70,16 @@ class PosixDriver(remotefs.RemoteFSDriver):
                     'data': {'export': self._export(share),
                              'name': name,
                              'format': file_format}}
-        if file_format != 'raw':
+        self._check_attachable(volume, file_format)
+        return {'driver_volume_type': self.driver_volume_type,
+                'data': {'device_path': path, 'format': file_format}}
+
+    def _check_attachable(self, volume, file_format):
+        if file_format != 'raw' and self.driver_volume_type != 'nfs':
             raise errors.AttachTypeMismatch(
                 volume=volume.id, format=file_format,
                 attach_type=self.driver_volume_type,
                 option='posix_attach_type')
-        return {'driver_volume_type': self.driver_volume_type,
-                'data': {'device_path': path, 'format': file_format}}
 
     def _export(self, share):
         """The export of a directory; its path, where none is configured."""

@@ -29,6 +29,8 @@ from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import image
 from remotefs_drivers.store import files
+from remotefs_drivers.store import removal
+from remotefs_drivers.store import survey
 
 default = priv_context.PrivContext(
     __name__,
@@ -106,12 +108,6 @@ def clone(source, target):
 
 
 @_entrypoint
-def size_alone(path, companion):
-    """As files.size_alone."""
-    return files.size_alone(path, companion)
-
-
-@_entrypoint
 def blank(path, size):
     """As files.blank."""
     files.blank(path, size)
@@ -124,15 +120,39 @@ def remove(path):
 
 
 @_entrypoint
-def remove_alone(path, others, companion):
-    """As files.remove_alone."""
-    return files.remove_alone(path, others, companion)
+def replace(path, new_path):
+    """As files.replace."""
+    files.replace(path, new_path)
+
+
+@_entrypoint
+def sync_folder(path):
+    """As files.sync_folder."""
+    files.sync_folder(path)
 
 
 @_entrypoint
 def write_atomic(path, text, mode):
     """As files.write_atomic."""
     files.write_atomic(path, text, mode)
+
+
+@_entrypoint
+def look(folder, base, recorded):
+    """As survey.look."""
+    return survey.look(folder, base, recorded)
+
+
+@_entrypoint
+def table(folder, base):
+    """As survey.table."""
+    return survey.table(folder, base)
+
+
+@_entrypoint
+def remove_volume(folder, base):
+    """As removal.remove_volume."""
+    return removal.remove_volume(folder, base)
 
 
 @_entrypoint

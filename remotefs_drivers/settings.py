@@ -36,6 +36,7 @@ class Settings:
     :ivar prefix: what the driver's own options start with, as 'nfs'
     :ivar share_timeout: seconds a share may take to answer
     :ivar thick: whether the whole size of a volume is reserved
+    :ivar legacy_format: of volumes whose format nobody recorded, or None
     :ivar reserved_percentage: share of the capacity kept free, 0 to 100
     :ivar over_subscription: how often the capacity may be promised
     """
@@ -47,6 +48,7 @@ class Settings:
     thick: bool
     share_timeout: int
     pool_per_share: bool
+    legacy_format: Optional[str]
     secure_operations: str
     secure_permissions: str
     reserved_percentage: int
@@ -110,6 +112,7 @@ def read(configuration, prefix, default_backend_name):
         thick=not (thin and sparse),
         share_timeout=_own(configuration, prefix, 'share_timeout'),
         pool_per_share=_own(configuration, prefix, 'pool_per_share'),
+        legacy_format=_own(configuration, prefix, 'legacy_base_format'),
         secure_operations=_secure(configuration,
                                   'nas_secure_file_operations'),
         secure_permissions=_secure(configuration,

@@ -22,6 +22,13 @@ from remotefs_drivers import errors
 _COPYABLE = ('available', 'backing-up', 'downloading')
 #: States in which cinder-backup reads or writes the bytes of the file.
 _BACKUP = ('backing-up', 'restoring-backup')
+#: States for snapshots, as the drivers in Cinder's tree have them.
+_SNAPSHOT = ('available', 'backing-up')
+_DELETE_SNAPSHOT = ('available', 'backing-up', 'deleting', 'downloading')
+_REVERT = ('available', 'reverting')
+_COPYABLE_SNAPSHOT = ('available', 'backing-up', 'restoring')
+#: Names of the snapshots that Cinder makes to fill its image cache.
+_OF_IMAGE_CACHE = 'tmp-snap-'
 
 
 def refuse_encrypted(volume):
@@ -43,15 +50,65 @@ def refuse_busy_source(volume):
                                 expected=', '.join(_COPYABLE))
 
 
-def refuse_backup_of(volume, file_format):
-    """Let cinder-backup have plain bytes only.
+def refuse_snapshot_of(volume, snapshot):
+    """Make no snapshot of a volume in the middle of something else.
 
-    :raises RawDataOnly: when it would take a qcow2 file, or overwrite one,
-                         for the bytes of the volume
+    :raises VolumeBusy, VolumeAttached: unless the state allows it
     """
-    if volume.status in _BACKUP and file_format != 'raw':
-        raise errors.RawDataOnly(volume=volume.id, format=file_format,
-                                 status=volume.status)
+    expected = _SNAPSHOT
+    if (snapshot.display_name or '').startswith(_OF_IMAGE_CACHE):
+        expected += ('downloading',)
+    _refuse_unless(volume, expected)
+
+
+def refuse_delete_snapshot_of(volume):
+    """Delete no snapshot of a volume in the middle of something else.
+
+    :raises VolumeBusy, VolumeAttached: unless the state allows it
+    """
+    _refuse_unless(volume, _DELETE_SNAPSHOT)
+
+
+def refuse_revert_of(volume):
+    """Throw nothing away that somebody may be writing.
+
+    :raises VolumeBusy, VolumeAttached: unless the state allows it
+    """
+    _refuse_unless(volume, _REVERT)
+
+
+def refuse_busy_snapshot(snapshot):
+    """Copy no snapshot that is being made or deleted.
+
+    :raises SnapshotBusy: unless the state allows it
+    """
+    if snapshot.status not in _COPYABLE_SNAPSHOT:
+        raise errors.SnapshotBusy(snapshot=snapshot.id,
+                                  status=snapshot.status,
+                                  expected=', '.join(_COPYABLE_SNAPSHOT))
+
+
+def _refuse_unless(volume, expected):
+    if is_attached(volume):
+        raise errors.VolumeAttached(volume=volume.id)
+    if volume.status not in expected:
+        raise errors.VolumeBusy(volume=volume.id, status=volume.status,
+                                expected=', '.join(expected))
+
+
+def is_attached(volume):
+    """Whether a host may have the volume open."""
+    return volume.attach_status == 'attached'
+
+
+def is_plain_bytes_only(volume):
+    """Whether it is Cinder that attaches, to read or write plain bytes."""
+    return volume.status in _BACKUP or is_migration_source(volume)
+
+
+def is_restored(volume):
+    """Whether cinder-backup writes to the volume."""
+    return volume.status == 'restoring-backup'
 
 
 def is_migration_target(volume):

@@ -10,7 +10,7 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""The file of one volume on its share: all that verbs do to it.
+"""The files of one volume on its share: all that verbs do to them.
 
 Each method does one thing, wholly or not at all: what was made is removed
 when a later step fails. Locks and decisions are the driver's.
@@ -22,12 +22,14 @@ import errno
 import os
 from typing import Any
 from typing import Callable
+from typing import Optional
 
 from cinder import exception
 from oslo_log import log as logging
 from oslo_utils import excutils
 from oslo_utils import units
 
+from remotefs_drivers.chain import plan as plans
 from remotefs_drivers import errors
 from remotefs_drivers import formats
 from remotefs_drivers import names
@@ -36,7 +38,10 @@ from remotefs_drivers.qemu import image
 from remotefs_drivers.qemu import progress
 from remotefs_drivers.share import rights as share_rights
 from remotefs_drivers.share import shares as share_shares
+from remotefs_drivers import states
 from remotefs_drivers.store import allocate
+from remotefs_drivers.store import executor
+from remotefs_drivers.store import loader
 
 LOG = logging.getLogger(__name__)
 
@@ -49,7 +54,8 @@ class Means:
     """What it takes to work on files; frozen, replaced as a whole.
 
     :ivar thick: whether the whole size of a volume is reserved
-    :ivar files: the module store.files, or privileged, which is the same
+    :ivar legacy_format: of volumes whose format nobody recorded, or None
+    :ivar files: the module store.direct, or privileged, which is the same
                  as root
     :ivar run: command.run, or the same as root
     """
@@ -57,12 +63,13 @@ class Means:
     shares: share_shares.Shares
     rights: share_rights.Rights
     thick: bool
+    legacy_format: Optional[str]
     files: Any
     run: Callable
 
 
 class VolumeFile:
-    """The file of a volume on a share.
+    """The files of a volume on a share.
 
     :param means: Means
     :raises VolumeNameInvalid: when the volume's name is no file name
@@ -73,15 +80,59 @@ class VolumeFile:
         self._volume = volume
         self.share = share
         self.name = names.of(volume)
-        self.path = self._beside(self.name)
+        self.folder = means.shares.path(share)
+        self.path = self.path_of(self.name)
 
-    def size(self):
-        """The size of the file, bytes.
+    def path_of(self, name):
+        return os.path.join(self.folder, name)
 
-        :raises VolumeFileMissing, VolumeFileInvalid: when there is none
-        :raises VolumeHasSnapshots: when it is not the whole volume
+    # The chain
+
+    def chain(self, changing=False):
+        """The layers of the volume, made whole where a crash left any rest.
+
+        :param changing: the caller is about to change the chain, or to read
+                         a snapshot, so that a merge that was cut off must
+                         come to its end; whoever only reads or writes the
+                         volume need not wait for that
+        :returns: chain.model.Chain
+        :raises VolumeFileMissing, VolumeFileInvalid, LayerInvalid,
+                InfoInvalid: when it is not all there
         """
-        return self._call_alone('stat', 'size_alone', self.path)
+        chain, table, journal = self._load()
+        if journal is not None and self._executor().recover(
+                journal, table, forward=changing):
+            chain, __, __ = self._load()
+        mending = plans.mend(chain)
+        if mending is not None and not states.is_attached(self._volume):
+            self._executor().run(mending)
+            chain, __, __ = self._load()
+        formats.settle(self._volume, chain)
+        return chain
+
+    def apply(self, plan, watcher=None):
+        """Do what a plan says.
+
+        :param watcher: called with percentages of long work
+        """
+        self._executor(watcher).run(plan)
+
+    def _load(self):
+        """(chain, text of the table, text of the journal)"""
+        recorded = formats.recorded(self._volume,
+                                    self._means.legacy_format)
+        found = self._call('stat', 'look', self.folder, self.name,
+                           dataclasses.astuple(recorded))
+        chain = loader.chain_of(
+            self._volume.id, self.name, found, recorded,
+            self.path_of(names.snapshot_table(self.name)))
+        return chain, found[0], found[1]
+
+    def _executor(self, watcher=None):
+        return executor.Executor(_Hands(self, watcher), self.folder,
+                                 self.name)
+
+    # Making, growing, removing
 
     def create(self, file_format):
         """Make it, for a volume that is new."""
@@ -91,25 +142,29 @@ class VolumeFile:
         with self._removed_on_error(self.path):
             self._lay_out(file_format, size, self._means.thick)
 
-    def create_from(self, source, file_format, source_size):
-        """Make it as a copy of another volume's file.
+    def create_from(self, source, chain, file_format):
+        """Make it as a copy of what a chain of another volume holds.
 
         Where the file system can share blocks, none is copied.
 
         :param source: VolumeFile
-        :param source_size: of the other volume, GiB
+        :param chain: of the other volume, up to what is copied
+        :param file_format: where it cannot be the source's own
         """
+        alone = len(chain.layers) == 1
+        file_format = chain.active.format if alone else file_format
+        path = source.path_of(chain.active.name)
         formats.record(self._volume, file_format, self.share.location)
         self._create_empty(self.path, 0)
         with self._removed_on_error(self.path):
-            if self._call('clone', 'clone', source.path, self.path,
-                          limit=_CLONE_LIMIT):
-                if self._volume.size > source_size:
-                    self.grow(file_format, source_size, self._volume.size)
+            if alone and self._call('clone', 'clone', path, self.path,
+                                    limit=_CLONE_LIMIT):
+                self._grow(self.path, file_format, chain.active.size,
+                           self._volume.size * units.Gi)
             else:
                 self.blank(file_format)
-                self.run_watched(image.convert(source.path, file_format,
-                                               self.path, file_format))
+                self.run(image.convert(path, chain.active.format, self.path,
+                                       file_format))
 
     def blank(self, file_format, thick=False):
         """Make it all zeroes: it may be filled a second time.
@@ -121,78 +176,87 @@ class VolumeFile:
                    size if file_format == 'raw' else 0)
         self._lay_out(file_format, size, thick or self._means.thick)
 
-    def grow(self, file_format, size, new_size):
-        """Make it larger; sizes in GiB. When it fails it is as it was."""
-        if file_format == 'qcow2':
-            image.resize(self.path, file_format, new_size * units.Gi).run(
-                self._means.run)
-            return
-        before = self._call('extend', 'grow', self.path, new_size * units.Gi)
-        if self._means.thick:
-            try:
-                allocate.reserve(self.path, size * units.Gi,
-                                 (new_size - size) * units.Gi,
-                                 self._means.run)
-            except BaseException:
-                with excutils.save_and_reraise_exception():
-                    self._call('extend', 'shrink_back', self.path, before)
+    def grow(self, chain, new_size):
+        """Make it larger, to so many GiB. When it fails it is as it was."""
+        active = chain.active
+        self._grow(self.path_of(active.name), active.format, active.size,
+                   new_size * units.Gi)
 
-    def restore_size(self):
+    def restore_size(self, chain):
         """Make a raw one as large as its volume, if it is not.
 
         Growth is not flushed to the disk, and a crash of the host may have
         taken it back.
         """
-        size = self.size()
-        if size >= self._volume.size * units.Gi:
+        active, size = chain.active, self._volume.size * units.Gi
+        if active.format != 'raw' or active.size >= size:
             return
         LOG.warning('%s has %d bytes, less than the %d GiB of its volume: '
-                    'it is made as large again', self.path, size,
+                    'it is made as large again', self.path, active.size,
                     self._volume.size)
-        self._call('extend', 'grow', self.path, self._volume.size * units.Gi)
+        self._call('extend', 'grow', self.path_of(active.name), size)
 
     def delete(self):
-        """Remove it and what goes with it. Returns whether it was there."""
-        others = [self._beside(name)
-                  for name in names.all_temporary(self.name)]
-        return self._call_alone('delete', 'remove_alone', self.path, others)
+        """Remove all that there is. Returns whether there was anything."""
+        return self._call('delete', 'remove_volume', self.folder, self.name)
 
-    def make_plain_copy(self):
-        """Make a raw copy of a qcow2 one beside it; returns its name."""
+    def _grow(self, path, file_format, size, new_size):
+        """Sizes in bytes."""
+        if new_size <= size:
+            return
+        if file_format == 'qcow2':
+            self.run(image.resize(path, file_format, new_size))
+            return
+        before = self._call('extend', 'grow', path, new_size)
+        if self._means.thick:
+            try:
+                allocate.reserve(path, size, new_size - size,
+                                 self._means.run)
+            except BaseException:
+                with excutils.save_and_reraise_exception():
+                    self._call('extend', 'shrink_back', path, before)
+
+    # Plain bytes, for those that can read or write nothing else
+
+    def make_plain_copy(self, chain):
+        """Make a raw copy of what it holds beside it; returns its name."""
         self.remove_plain_copy()
         name = names.temporary(self.name, names.PLAIN_COPY)
-        copy = self._beside(name)
-        self._create_empty(copy, self._volume.size * units.Gi)
+        copy = self.path_of(name)
+        self._create_empty(copy, chain.active.size)
         with self._removed_on_error(copy):
-            self.run_watched(image.convert(self.path, 'qcow2', copy, 'raw'))
+            self.run(image.convert(self.path_of(chain.active.name),
+                                   chain.active.format, copy, 'raw'))
         return name
 
+    def take_plain_copy(self, chain):
+        """Write what the copy holds into the volume, and remove it."""
+        copy = self.path_of(names.temporary(self.name, names.PLAIN_COPY))
+        self._call('stat', 'size_of', copy)
+        self.run(image.overwrite(copy, 'raw',
+                                 self.path_of(chain.active.name),
+                                 chain.active.format))
+        self.remove_plain_copy()
+
     def remove_plain_copy(self):
-        self._call('delete', 'remove', self._beside(
+        self._call('delete', 'remove', self.path_of(
             names.temporary(self.name, names.PLAIN_COPY)))
 
-    def run_watched(self, operation):
-        """Run long work on it, and log how it goes."""
-        operation.run(self._means.run, **self.watching())
+    # How work is done
 
-    def watching(self):
+    def run(self, operation, watcher=None):
+        """Run long work on it, and log how it goes.
+
+        :param watcher: called with percentages, as the log is
+        """
+        operation.run(self._means.run, **self.watching(watcher))
+
+    def watching(self, watcher=None):
         """How long work can be followed, by who runs it."""
         if self._means.run is not command.run:
             return {}
-        return {'progress': progress.Log('Copying volume %s'
-                                         % self._volume.id)}
-
-    def _beside(self, name):
-        return os.path.join(self._means.shares.path(self.share), name)
-
-    def _call_alone(self, what, function, *args):
-        """Call a function that refuses to touch a file with snapshots."""
-        table = self._beside(names.snapshot_table(self.name))
-        try:
-            return self._call(what, function, *args, table)
-        except errors.VolumeFileExists:
-            raise errors.VolumeHasSnapshots(volume=self._volume.id,
-                                            path=table)
+        return {'progress': progress.Log(
+            'Working on volume %s' % self._volume.id, watcher)}
 
     def _call(self, what, function, *args, limit=None):
         with _explained(self._volume, self.share, args[0]):
@@ -228,18 +292,33 @@ class VolumeFile:
                               path, error)
 
 
+class _Hands:
+    """What an executor works with, see store.executor."""
+
+    def __init__(self, file, watcher):
+        self._file = file
+        self._watcher = watcher
+        self.call = file._call
+        self.mode = file._means.rights.mode
+
+    def run(self, operation):
+        self._file.run(operation, self._watcher)
+
+
 @contextlib.contextmanager
 def _explained(volume, share, path):
     """Turn what the file system says into what the operator understands."""
     try:
         yield
-    except FileExistsError:
-        raise errors.VolumeFileExists(volume=volume.id, path=path)
-    except FileNotFoundError:
-        raise errors.VolumeFileMissing(volume=volume.id, path=path,
+    except FileExistsError as error:
+        raise errors.VolumeFileExists(volume=volume.id,
+                                      path=error.filename or path)
+    except FileNotFoundError as error:
+        raise errors.VolumeFileMissing(volume=volume.id,
+                                       path=error.filename or path,
                                        share=share.location)
     except OSError as error:
         raise errors.VolumeFileInvalid(
-            volume=volume.id, path=path,
+            volume=volume.id, path=error.filename or path,
             reason='%s (%s)' % (error.strerror,
                                 errno.errorcode.get(error.errno, '?')))

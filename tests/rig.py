@@ -124,6 +124,29 @@ class Rig:
         volume.save()
         return volume
 
+    def new_snapshot(self, volume, **fields):
+        """A snapshot in the database, not yet made by its driver."""
+        snapshot = objects.Snapshot(context=self.context, **dict(
+            {'volume_id': volume.id, 'status': 'creating', 'progress': '0%',
+             'volume_size': volume.size, 'user_id': USER,
+             'project_id': PROJECT, 'display_name': None,
+             'volume_type_id': volume.volume_type_id}, **fields))
+        snapshot.create()
+        return objects.Snapshot.get_by_id(self.context, snapshot.id)
+
+    def snapshot(self, driver, volume, **fields):
+        """A snapshot as it is after its creation."""
+        snapshot = self.new_snapshot(volume, **fields)
+        snapshot.update(driver.create_snapshot(snapshot) or {})
+        snapshot.status = 'available'
+        snapshot.save()
+        return snapshot
+
+    def delete_snapshot(self, driver, snapshot):
+        """Delete a snapshot, as the manager does."""
+        driver.delete_snapshot(snapshot)
+        snapshot.destroy()
+
     def reload(self, volume):
         """The volume as the database knows it."""
         return objects.Volume.get_by_id(self.context, volume.id)

@@ -16,32 +16,37 @@ The format is docs/interop/qcow2.rst of QEMU: big endian; magic, version,
 offset and length of the backing file's name, the virtual size at byte 24,
 incompatible features (bit 2: external data file) at byte 72 from version 3
 on. Then header extensions: type, length, data padded to 8 bytes; the one of
-type 0x44415441 is the name of the data file.
+type 0x44415441 is the name of the data file, that of type 0xE2792ACA the
+format of the backing file.
 """
 
 import collections
+import os
 import struct
 
 MAGIC = b'QFI\xfb'
 
-#: virtual_size in bytes; backing_file and data_file are names or None.
-Header = collections.namedtuple('Header',
-                                'version virtual_size backing_file data_file')
+#: virtual_size in bytes; the others are text or None.
+Header = collections.namedtuple('Header', 'version virtual_size backing_file '
+                                          'data_file backing_format')
 
 _FIXED = struct.Struct('>4sIQIIQ')
 _DATA_FILE_BIT = 1 << 2
 _DATA_FILE_EXTENSION = 0x44415441
+_BACKING_FORMAT_EXTENSION = 0xE2792ACA
+_VERSION_2_LENGTH = 72
 _LONGEST_NAME = 1023
 #: The name of the backing file is in the first cluster, of 2 MiB at most.
 _LARGEST_CLUSTER = 2 << 20
 
 
 def read(path):
-    """The header of the file, or None when it is no qcow2 file.
+    """The header of a regular file, or None when it is no qcow2 file.
 
     :raises ValueError: when it begins like one and is damaged
     """
-    with open(path, 'rb') as stream:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, 'rb') as stream:
         start = stream.read(104)
         if not start.startswith(MAGIC):
             return None
@@ -54,8 +59,13 @@ def read(path):
 
 def _parse(start, stream):
     __, version, name_at, name_size, __, size = _FIXED.unpack_from(start)
-    backing = _name(stream, name_at, name_size) if name_at else None
-    return Header(version, size, backing, _data_file(start, version, stream))
+    backing = backing_format = None
+    if name_at:
+        backing = _name(stream, name_at, name_size)
+        backing_format = _extension(start, version, stream,
+                                    _BACKING_FORMAT_EXTENSION)
+    return Header(version, size, backing, _data_file(start, version, stream),
+                  backing_format)
 
 
 def _name(stream, offset, length):
@@ -76,17 +86,20 @@ def _data_file(start, version, stream):
     features, = struct.unpack_from('>Q', start, 72)
     if not features & _DATA_FILE_BIT:
         return None
-    header_length, = struct.unpack_from('>I', start, 100)
-    stream.seek(header_length)
-    return _extension(stream, _DATA_FILE_EXTENSION) or '(not named)'
+    return (_extension(start, version, stream, _DATA_FILE_EXTENSION) or
+            '(not named)')
 
 
-def _extension(stream, wanted):
-    """The text of a header extension, or None."""
-    while True:
+def _extension(start, version, stream, wanted):
+    """The text of a header extension, or None; they end before any name."""
+    end = _FIXED.unpack_from(start)[2] or _LARGEST_CLUSTER
+    stream.seek(_VERSION_2_LENGTH if version < 3
+                else struct.unpack_from('>I', start, 100)[0])
+    while stream.tell() < end:
         kind, length = struct.unpack('>II', stream.read(8))
         if kind == 0 or length > _LONGEST_NAME:
             return None
         data = stream.read((length + 7) // 8 * 8)
         if kind == wanted:
             return data[:length].decode('utf-8')
+    return None

@@ -48,8 +48,37 @@ def create_qcow2(path, size, preallocation='off'):
     return _operation(argv)
 
 
+def create_overlay(path, backing, backing_format, size):
+    """An overlay of a virtual size in bytes; the file as in create_qcow2.
+
+    :param backing: bare name of the file below, which is not looked at
+    """
+    _check(backing_format)
+    return _operation([PROGRAM, 'create', '-q', '-f', 'qcow2', '-u',
+                       '-b', backing, '-F', backing_format, path, str(size)],
+                      timeout=SHORT)
+
+
+def commit(path):
+    """Write what an overlay holds into its backing file.
+
+    Which is made larger where it is smaller. The overlay stays as it is, so
+    that it can be done again.
+    """
+    return _operation([PROGRAM, 'commit', '-p', '-d', '-f', 'qcow2', path],
+                      stall_timeout=STALL)
+
+
+def rebase(path, backing, backing_format):
+    """Let an overlay name another backing file; no data is looked at."""
+    _check(backing_format)
+    return _operation([PROGRAM, 'rebase', '-q', '-u', '-f', 'qcow2',
+                       '-b', backing, '-F', backing_format, path],
+                      timeout=SHORT)
+
+
 def convert(source, source_format, target, target_format):
-    """Copy a standalone image into a target that is there and all zeroes.
+    """Copy an image into a target that is there and all zeroes.
 
     The target keeps its inode, its mode and its size, which may be larger
     than the source's. Sparse stays sparse.
@@ -62,6 +91,16 @@ def convert(source, source_format, target, target_format):
         [PROGRAM, 'convert', '-p', '-n', '--target-is-zero',
          '-t', 'writeback', '-f', source_format, '-O', target_format,
          source, target], stall_timeout=STALL)
+
+
+def overwrite(source, source_format, target, target_format):
+    """Copy an image over another one of the same size, zeroes too."""
+    _check(source_format)
+    _check(target_format)
+    return _operation(
+        [PROGRAM, 'convert', '-p', '-n', '-t', 'writeback',
+         '-f', source_format, '-O', target_format, source, target],
+        stall_timeout=STALL)
 
 
 def export(source, source_format, target, target_format, compress=False):

@@ -24,13 +24,18 @@ class Log:
     """Takes percentages, and writes every tenth into the log.
 
     :param what: is being done, the beginning of the line
+    :param watcher: called with every tenth as well
     """
 
-    def __init__(self, what):
+    def __init__(self, what, watcher=None):
         self._what = what
+        self._watcher = watcher
         self._next = _STEP
 
     def __call__(self, percent):
-        if percent >= self._next:
-            LOG.info('%s: %d %%', self._what, percent)
-            self._next = percent - percent % _STEP + _STEP
+        if percent < self._next:
+            return
+        LOG.info('%s: %d %%', self._what, percent)
+        self._next = percent - percent % _STEP + _STEP
+        if self._watcher is not None:
+            self._watcher(percent)

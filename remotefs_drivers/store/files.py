@@ -73,16 +73,6 @@ def size_of(path):
     return status.st_size
 
 
-def size_alone(path, companion):
-    """The size of a regular file that has no companion.
-
-    :raises FileExistsError: with the companion's path, when it is there
-    """
-    if os.path.lexists(companion):
-        raise FileExistsError(errno.EEXIST, 'it exists', companion)
-    return size_of(path)
-
-
 def blank(path, size):
     """Make a file sparse and all zeroes, of so many bytes."""
     with _opened(path, os.O_WRONLY) as descriptor:
@@ -139,18 +129,10 @@ def remove(path):
     return True
 
 
-def remove_alone(path, others, companion):
-    """Remove a file and what goes with it, unless it has a companion.
-
-    :param others: files that are removed first, where they are there
-    :returns: whether the file itself was there
-    :raises FileExistsError: with the companion's path, when it is there
-    """
-    if os.path.lexists(companion):
-        raise FileExistsError(errno.EEXIST, 'it exists', companion)
-    for other in others:
-        remove(other)
-    return remove(path)
+def replace(path, new_path):
+    """Give a file another name, in place of the file that has it."""
+    os.rename(path, new_path)
+    sync_folder(os.path.dirname(new_path))
 
 
 def write_atomic(path, text, mode):

@@ -68,6 +68,11 @@ def size(path, file_format):
     return int(out.split('"virtual-size":')[1].split(',')[0])
 
 
+def check_qcow2(path):
+    """Assert that the tables of a qcow2 file are whole."""
+    _run('qemu-img', 'check', '-q', '-f', 'qcow2', path)
+
+
 def is_qcow2(path):
     with open(path, 'rb') as stream:
         return stream.read(4) == b'QFI\xfb'

@@ -35,7 +35,7 @@ FLOORS = [
     # The file of one volume, on its share.
     ('volumefile',),
     # What they decide by, and Glance.
-    ('settings', 'formats', 'images', 'locks', 'names', 'options', 'states'),
+    ('settings', 'formats', 'images', 'locks', 'options', 'states'),
     # Where a share is, and whether it answers.
     ('share',),
     # What root does of the work below.
@@ -44,6 +44,8 @@ FLOORS = [
     ('store',),
     # Child processes; nobody else names qemu-img.
     ('qemu',),
+    # Chains of layers and plans for them, pure; the names of files.
+    ('chain', 'names'),
     # Off the event loop; nobody else knows that there may be one.
     ('offload',),
     ('errors',),

@@ -43,7 +43,7 @@ from remotefs_drivers.share import rights
 from remotefs_drivers.share import shares
 from remotefs_drivers.share import stats
 from remotefs_drivers import states
-from remotefs_drivers.store import files
+from remotefs_drivers.store import direct
 from remotefs_drivers import volumefile
 
 LOG = logging.getLogger(__name__)
@@ -52,11 +52,11 @@ options.give_way()
 
 
 class RemoteFSDriver(driver.VolumeDriver):
-    """Volumes as files on mounted shares, without snapshots.
+    """Volumes as files on mounted shares.
 
-    A subclass gives ``driver_prefix``, ``driver_volume_type`` and
-    ``volume_backend_name``, and implements ``_make_source``,
-    ``_make_mounter`` and ``_connection``.
+    Makes no snapshots, but serves volumes that have some. A subclass gives
+    ``driver_prefix``, ``driver_volume_type`` and ``volume_backend_name``,
+    and implements ``_make_source``, ``_make_mounter`` and ``_connection``.
     """
 
     VERSION = '1.0.0'
@@ -107,6 +107,9 @@ class RemoteFSDriver(driver.VolumeDriver):
                   returns them
         """
         raise NotImplementedError()
+
+    def _check_attachable(self, volume, file_format):
+        """Raise when hosts could not attach a file of this format."""
 
     # Start
 
@@ -162,7 +165,8 @@ class RemoteFSDriver(driver.VolumeDriver):
         by_daemon = decided.as_root and os.geteuid() != 0
         self._means = volumefile.Means(
             shares=self._shares, rights=decided, thick=self._settings.thick,
-            files=privileged if by_daemon else files,
+            legacy_format=self._settings.legacy_format,
+            files=privileged if by_daemon else direct,
             run=privileged.run if by_daemon else command.run)
 
     def _is_marked(self, share):
@@ -174,14 +178,14 @@ class RemoteFSDriver(driver.VolumeDriver):
         made = []
         try:
             for share in usable:
-                self._shares.call(share, 'create', files.write_atomic,
+                self._shares.call(share, 'create', direct.write_atomic,
                                   self._marker(share), rights.MARKER_TEXT,
                                   rights.MARKER_MODE)
                 made.append(share)
         except OSError as error:
             # One would be enough to be taken for secure after a restart.
             for share in made:
-                self._shares.call(share, 'delete', files.remove,
+                self._shares.call(share, 'delete', direct.remove,
                                   self._marker(share))
             LOG.warning('The marker file %s cannot be made (%s), so this is '
                         'not taken for a secure installation. Give the '
@@ -231,9 +235,8 @@ class RemoteFSDriver(driver.VolumeDriver):
                                        new_size=new_size)
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
-            file.size()
             try:
-                file.grow(formats.of(volume), volume.size, new_size)
+                file.grow(file.chain(), new_size)
             except (errors.CommandFailed, errors.CommandTimeout,
                     errors.VolumeFileInvalid) as error:
                 raise errors.ExtendFailed(volume=volume.id,
@@ -246,11 +249,7 @@ class RemoteFSDriver(driver.VolumeDriver):
         states.refuse_busy_source(src_vref)
         with self._locks.volumes(volume.id, src_vref.id):
             source = self._file_of(src_vref)
-            source.size()
-            share = self._share_for_copy(volume, source.share)
-            self._file_on(share, volume).create_from(
-                source, formats.of(src_vref), src_vref.size)
-        return {'provider_location': share.location}
+            return self._copy(volume, source, source.chain())
 
     def delete_snapshot(self, snapshot):
         """Nothing: it can only be one whose creation was refused."""
@@ -260,29 +259,33 @@ class RemoteFSDriver(driver.VolumeDriver):
     def initialize_connection(self, volume, connector):
         """What a host needs to know to attach the volume.
 
-        Cinder copies a volume to another backend byte by byte, so a qcow2
-        volume that is about to be copied is shown as a raw copy.
+        Cinder itself reads and writes plain bytes, for a backup or on the
+        way to another backend: where the active file is not plain, it gets
+        a plain copy.
         """
-        file_format = formats.of(volume)
-        states.refuse_backup_of(volume, file_format)
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
-            name = file.name
-            if file_format == 'raw':
-                file.restore_size()
-            else:
-                file.size()
-                if states.is_migration_source(volume):
-                    name, file_format = file.make_plain_copy(), 'raw'
+            chain = file.chain()
+            file.restore_size(chain)
+            name, file_format = chain.active.name, chain.active.format
+            if file_format != 'raw' and states.is_plain_bytes_only(volume):
+                name, file_format = file.make_plain_copy(chain), 'raw'
         connection = self._connection(volume, file.share, name, file_format)
         connection['mount_point_base'] = self._shares.mount_point_base
         return connection
 
     def terminate_connection(self, volume, connector, **kwargs):
-        """Remove the raw copy of a volume that was copied elsewhere."""
-        if states.is_migration_source(volume):
-            with self._locks.volumes(volume.id):
-                self._file_of(volume).remove_plain_copy()
+        """Remove the plain copy; what was restored into it is kept."""
+        if not states.is_plain_bytes_only(volume):
+            return
+        with self._locks.volumes(volume.id):
+            file = self._file_of(volume)
+            if states.is_restored(volume):
+                chain = file.chain()
+                if chain.active.format != 'raw':
+                    file.take_plain_copy(chain)
+            else:
+                file.remove_plain_copy()
 
     def validate_connector(self, connector):
         """Any host will do that has the share."""
@@ -307,8 +310,10 @@ class RemoteFSDriver(driver.VolumeDriver):
         """Nothing: the share is exported by its server."""
 
     def local_path(self, volume):
-        """The path of the volume's file on this host."""
-        return self._file_of(volume).path
+        """The path of the volume's active file on this host."""
+        with self._locks.volumes(volume.id):
+            file = self._file_of(volume)
+            return file.path_of(file.chain().active.name)
 
     # Images
 
@@ -317,8 +322,7 @@ class RemoteFSDriver(driver.VolumeDriver):
         """Fill a volume with an image, in the volume's own format."""
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
-            file.size()
-            file_format = formats.of(volume)
+            file_format = file.chain().active.format
             image_meta = image_service.show(context, image_id)
             images.check_conversion(image_meta, file_format)
             with images.downloaded(context, image_service,
@@ -327,8 +331,8 @@ class RemoteFSDriver(driver.VolumeDriver):
                 images.check_size(image_id, size, volume.size)
                 file.blank(file_format, thick=disable_sparse)
                 try:
-                    file.run_watched(image.convert(
-                        local, source_format, file.path, file_format))
+                    file.run(image.convert(local, source_format, file.path,
+                                           file_format))
                 except errors.CommandFailed as error:
                     raise images.not_copied(image_id, error)
 
@@ -342,10 +346,10 @@ class RemoteFSDriver(driver.VolumeDriver):
         """Make an image of a volume, whatever a tenant wrote into it."""
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
-            file.size()
+            active = file.chain().active
             images.upload(context, image_service, image_meta, volume,
-                          file.path, formats.of(volume), self._means.run,
-                          file.watching())
+                          file.path_of(active.name), active.format,
+                          self._means.run, file.watching())
 
     # Moving
 
@@ -408,6 +412,16 @@ class RemoteFSDriver(driver.VolumeDriver):
 
     def _file_on(self, share, volume):
         return volumefile.VolumeFile(self._means, volume, share)
+
+    def _copy(self, volume, source, chain):
+        """Make a volume of what a chain of another one holds.
+
+        :param source: volumefile.VolumeFile
+        """
+        share = self._share_for_copy(volume, source.share)
+        self._file_on(share, volume).create_from(source, chain,
+                                                 self._settings.file_format)
+        return {'provider_location': share.location}
 
     def _pool_of(self, volume):
         """The share that the scheduler chose, or None."""

@@ -1,0 +1,27 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The verbs, for all drivers: they decide, and take the locks.
+
+=============  ==============================================================
+``volumes``    RemoteFSDriver: volumes, with whatever layers they have
+``snapshots``  the snapshot classes on top of it, in three forms of locking
+=============  ==============================================================
+"""
+
+from remotefs_drivers.remotefs import snapshots
+from remotefs_drivers.remotefs import volumes
+
+RemoteFSDriver = volumes.RemoteFSDriver
+RemoteFSSnapDriverBase = snapshots.RemoteFSSnapDriverBase
+RemoteFSSnapDriver = snapshots.RemoteFSSnapDriver
+RemoteFSSnapDriverDistributed = snapshots.RemoteFSSnapDriverDistributed

@@ -1,0 +1,121 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Snapshots of volumes, as chains of qcow2 overlays.
+
+A verb loads the chain, asks for a plan, and has it done; see chain.plan for
+what is done, and store.executor for what becomes of it in a crash. All that
+a volume without snapshots can do, it can do with them as well: see volumes.
+"""
+
+from oslo_log import log as logging
+from oslo_utils import units
+
+from remotefs_drivers.chain import plan
+from remotefs_drivers import formats
+from remotefs_drivers import locks
+from remotefs_drivers import names
+from remotefs_drivers.remotefs import volumes
+from remotefs_drivers import states
+
+LOG = logging.getLogger(__name__)
+
+
+class RemoteFSSnapDriverBase(volumes.RemoteFSDriver):
+    """Volumes with snapshots; nobody locks: for subclasses that do."""
+
+    locks_class = locks.NoLocks
+
+    def create_snapshot(self, snapshot):
+        """Add an overlay, which takes what is written from now on."""
+        volume = snapshot.volume
+        states.refuse_encrypted(volume)
+        states.refuse_snapshot_of(volume, snapshot)
+        self._check_attachable(volume, 'qcow2')
+        with self._locks.volumes(volume.id):
+            file = self._file_of(volume)
+            chain = file.chain(changing=True)
+            self._change(file, volume, plan.create_snapshot(
+                chain, snapshot.id, volume.size * units.Gi))
+
+    def delete_snapshot(self, snapshot):
+        """Merge what was written after a snapshot into the layer below.
+
+        One that the volume has no record of is gone already.
+        """
+        volume = snapshot.volume
+        states.refuse_delete_snapshot_of(volume)
+        with self._locks.volumes(volume.id):
+            file = self._file_of(volume)
+            chain = file.chain(changing=True)
+            deletion = plan.delete_snapshot(chain, snapshot.id)
+            if deletion is None:
+                LOG.info('Volume %s has no record of snapshot %s: there is '
+                         'nothing to delete', volume.id, snapshot.id)
+                return
+            self._change(file, volume, deletion, _Progress(snapshot))
+
+    def revert_to_snapshot(self, context, volume, snapshot):
+        """Throw away what was written since the newest snapshot."""
+        states.refuse_revert_of(volume)
+        with self._locks.volumes(volume.id):
+            file = self._file_of(volume)
+            chain = file.chain(changing=True)
+            self._change(file, volume, plan.revert(
+                chain, snapshot.id, volume.size * units.Gi,
+                names.temporary(file.name, names.NEW_OVERLAY)))
+
+    def snapshot_revert_use_temp_snapshot(self):
+        """No: a revert is a rename, and cannot fail half way."""
+        return False
+
+    def create_volume_from_snapshot(self, volume, snapshot):
+        """Copy what a snapshot holds, into a larger volume if asked to."""
+        states.refuse_encrypted(volume)
+        states.refuse_busy_snapshot(snapshot)
+        with self._locks.volumes(volume.id, snapshot.volume_id):
+            source = self._file_of(snapshot.volume)
+            chain = source.chain(changing=True)
+            return self._copy(volume, source,
+                              chain.up_to(chain.content(snapshot.id)))
+
+    def _change(self, file, volume, a_plan, watcher=None):
+        file.apply(a_plan, watcher)
+        formats.settle(volume, file.chain())
+
+
+class RemoteFSSnapDriver(RemoteFSSnapDriverBase):
+    """The same, with locks between threads and processes of one host."""
+
+    locks_class = locks.ProcessLocks
+
+
+class RemoteFSSnapDriverDistributed(RemoteFSSnapDriverBase):
+    """The same, with Cinder's coordination locks, for clusters."""
+
+    locks_class = locks.CoordinationLocks
+
+
+class _Progress:
+    """Writes percentages to where the user sees them.
+
+    Cinder sets 100 % in the end. "90%" is what Nova says, of success and of
+    failure alike; it is left to Nova.
+    """
+
+    def __init__(self, snapshot):
+        self._snapshot = snapshot
+
+    def __call__(self, percent):
+        text = '%d%%' % min(percent, 99)
+        self._snapshot.progress = '89%' if text == '90%' else text
+        self._snapshot.save()

@@ -1,0 +1,34 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""All work on the files of a share, done by the service itself.
+
+``privileged`` has the same names, which do the same as root.
+"""
+
+from remotefs_drivers.store import files
+from remotefs_drivers.store import removal
+from remotefs_drivers.store import survey
+
+create = files.create
+size_of = files.size_of
+blank = files.blank
+grow = files.grow
+shrink_back = files.shrink_back
+clone = files.clone
+remove = files.remove
+replace = files.replace
+sync_folder = files.sync_folder
+write_atomic = files.write_atomic
+look = survey.look
+table = survey.table
+remove_volume = removal.remove_volume

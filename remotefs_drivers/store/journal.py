@@ -1,0 +1,84 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""``volume-<id>.intent``: the plan that is under way, as JSON.
+
+Written before the first step of a plan and removed after its last one, both
+by ``executor``. Whoever can write to the share can write a journal, so what
+is read is held against what a plan may be: known steps, on files of this
+volume only.
+"""
+
+import json
+
+from remotefs_drivers.chain import info as chain_info
+from remotefs_drivers.chain import model
+from remotefs_drivers.chain import plan
+from remotefs_drivers.chain import steps
+from remotefs_drivers import errors
+from remotefs_drivers import names
+
+_VERSION = 1
+
+
+def dumps(a_plan):
+    """The text for a plan."""
+    return json.dumps({
+        'version': _VERSION,
+        'verb': a_plan.verb,
+        'snapshot': a_plan.snapshot,
+        'before': chain_info.as_table(a_plan.before),
+        'after': chain_info.as_table(a_plan.after),
+        'prepare': _as_data(a_plan.prepare),
+        'finish': _as_data(a_plan.finish),
+        'undo': _as_data(a_plan.undo),
+    }, indent=1)
+
+
+def loads(text, base, path):
+    """The plan that a text says.
+
+    :param base: the name of the volume's base
+    :param path: of the file, for messages
+    :raises JournalInvalid: when it is no such text
+    """
+    try:
+        data = json.loads(text)
+        if not isinstance(data, dict) or data.get('version') != _VERSION:
+            raise ValueError('it is not of version %d' % _VERSION)
+        return plan.Plan(
+            verb=str(data['verb']), snapshot=data['snapshot'],
+            prepare=_of_data(data['prepare'], base),
+            before=chain_info.of_table(data['before'], base),
+            after=chain_info.of_table(data['after'], base),
+            finish=_of_data(data['finish'], base),
+            undo=_of_data(data['undo'], base))
+    except KeyError as error:
+        raise errors.JournalInvalid(path=path, reason='%s is missing' % error)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise errors.JournalInvalid(path=path, reason=error)
+
+
+def _as_data(some):
+    return None if some is None else [steps.as_data(each) for each in some]
+
+
+def _of_data(data, base):
+    if data is None:
+        return None
+    return tuple(steps.of_data(each, lambda name: _is_name(base, name))
+                 for each in data)
+
+
+def _is_name(base, name):
+    return (model.is_layer(base, name) or
+            name in names.all_temporary(base))

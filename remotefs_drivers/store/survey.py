@@ -1,0 +1,163 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What lies on a share for a volume: read in one go, judged by nobody.
+
+Blocks, works on absolute paths, follows no symbolic links, and returns plain
+values only, so that root can do it as well (see privileged).
+"""
+
+import errno
+import os
+
+from remotefs_drivers.chain import info as chain_info
+from remotefs_drivers.chain import model
+from remotefs_drivers import errors
+from remotefs_drivers import names
+from remotefs_drivers.qemu import header
+from remotefs_drivers.store import files
+
+#: Bytes; a table of a thousand snapshots has a tenth of that.
+_LONGEST_TEXT = 1 << 20
+
+
+def look(folder, base, recorded):
+    """What lies there for a volume.
+
+    :param base: the name of the volume's base
+    :param recorded: the fields of model.Recorded, a tuple
+    :returns: (the text of the table or None, the text of the journal or
+              None, the layers from the active one down, each as a tuple:
+              name, format or None, size of the file, qemu.header.Header as a
+              tuple or None)
+    :raises OSError: for a file that is missing or not a regular one
+    :raises InfoInvalid, LayerInvalid: when something is not as it should be
+    """
+    text = table(folder, base)
+    journal = _text(os.path.join(folder, names.journal(base)))
+    active = base
+    if text is not None:
+        active = chain_info.loads(text, base, os.path.join(
+            folder, names.snapshot_table(base))).active
+    layers = list(_walk(folder, base, active, model.Recorded(*recorded)))
+    return text, journal, layers
+
+
+def table(folder, base):
+    """The text of the table of snapshots, or None when there is none."""
+    return _text(os.path.join(folder, names.snapshot_table(base)))
+
+
+def names_of(folder, base):
+    """The names of all files of a volume, besides its base.
+
+    Reads the whole folder, which takes its time on a full share.
+    """
+    return [name for name in os.listdir(folder)
+            if name != base and _belongs(base, name)]
+
+
+def _belongs(base, name):
+    others = (names.snapshot_table(base), names.journal(base),
+              *names.all_temporary(base))
+    return (model.is_layer(base, name) or name in others or
+            any(files.is_rest_of(name, other) for other in others))
+
+
+def _walk(folder, base, name, recorded):
+    """The layers from the active one down."""
+    seen = []
+    said, above = None, None
+    while name is not None:
+        path = os.path.join(folder, name)
+        if name in seen:
+            raise errors.LayerInvalid(
+                path=path, reason='it is its own backing file, by way of %s'
+                                  % ', '.join(seen))
+        seen.append(name)
+        size = _size(path, above)
+        is_overlay = name != base
+        file_format = recorded.of_lowest(base, name, said,
+                                         above is not None)
+        found = None
+        if file_format == 'qcow2':
+            found = _header(path, may_have_backing=is_overlay)
+        yield (name, file_format, size,
+               None if found is None else tuple(found))
+        above = path
+        said = None if found is None else found.backing_format
+        name = _backing(path, base, found)
+
+
+def _size(path, above):
+    try:
+        return files.size_of(path)
+    except FileNotFoundError:
+        if above is None:
+            raise
+        raise errors.LayerInvalid(
+            path=above, reason='its backing file %s is missing' % path)
+
+
+def _header(path, may_have_backing):
+    try:
+        found = header.read(path)
+    except ValueError as error:
+        raise errors.LayerInvalid(path=path, reason=error)
+    if found is None:
+        raise errors.LayerInvalid(path=path,
+                                  reason='it is not a qcow2 file, as it '
+                                         'should be')
+    if found.data_file is not None:
+        raise errors.LayerInvalid(
+            path=path, reason='it names an external data file, "%s"'
+                              % found.data_file)
+    if found.backing_file is not None and not may_have_backing:
+        raise errors.LayerInvalid(
+            path=path, reason='it is the base of a volume and names a '
+                              'backing file, "%s"' % found.backing_file)
+    return found
+
+
+def _backing(path, base, found):
+    """The name of the layer below, whatever folder the header says."""
+    if found is None or found.backing_file is None:
+        return None
+    name = os.path.basename(found.backing_file)
+    if not model.is_layer(base, name):
+        raise errors.LayerInvalid(
+            path=path, reason='its backing file "%s" is not a file of this '
+                              'volume' % found.backing_file)
+    return name
+
+
+def _text(path):
+    """The text of a small file, or None when there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW |
+                             os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise errors.LayerInvalid(path=path,
+                                      reason='it is a symbolic link')
+        raise
+    with os.fdopen(descriptor, 'rb') as stream:
+        text = stream.read(_LONGEST_TEXT + 1)
+    if len(text) > _LONGEST_TEXT:
+        raise errors.LayerInvalid(path=path, reason='it has more than %d '
+                                                    'bytes' % _LONGEST_TEXT)
+    try:
+        return text.decode('utf-8')
+    except UnicodeDecodeError as error:
+        raise errors.LayerInvalid(path=path, reason=error)
