@@ -13,7 +13,8 @@
 """Whole Cinders and Glances for the tests that talk HTTP.
 
 ``steps`` is a user of an embedded cloud, in each concurrency mode, with the
-backends ``alpha`` (raw) and ``beta`` (qcow2). ``user`` is the same, and a
+backends ``alpha`` (raw, as local files), ``beta`` (qcow2) and ``omega`` (raw,
+attached in a way that carries snapshots). ``user`` is the same, and a
 user of stock services over a message broker as well: on PosixDriver, and as
 root on NfsDriver. Each cloud is started once, by the first test that wants
 it. ``new_cloud`` makes a cloud for a single test that wants to stop or kill
@@ -44,12 +45,18 @@ MODES = [spec.EVENTLET] + (
 STOCK = [pytest.param(kind, marks=pytest.mark.root)
          for kind in ('stock', 'stock-nfs') if spec.THREADS in MODES]
 
-#: Names of the backends with raw and with qcow2 volumes.
-POSIX = {'raw': 'alpha', 'qcow2': 'beta'}
-NFS = {'raw': 'gamma', 'qcow2': 'delta'}
+#: Names of the backends with raw and with qcow2 volumes, and of the one with
+#: raw volumes that can have snapshots.
+POSIX = {'raw': 'alpha', 'qcow2': 'beta', 'layered': 'omega'}
+NFS = {'raw': 'gamma', 'qcow2': 'delta', 'layered': 'gamma'}
 
 #: What the drivers of NFS call their shares.
 SHARES = {'gamma': '127.0.0.1:/gamma', 'delta': '127.0.0.1:/delta'}
+
+#: Most of a backup's time is zlib's, and most of the rest is in small hashes.
+_BACKUP = {'backup_compression_algorithm': 'none',
+           'backup_sha_block_size_bytes': 1 << 20,
+           'backup_file_size': 64 << 20}
 
 #: An interpreter with Glance, where it is not the one of the tests.
 _GLANCE_PYTHON = os.environ.get('REMOTEFS_GLANCE_PYTHON')
@@ -89,11 +96,13 @@ class Clouds:
         return {share: names for share, names in found.items() if names}
 
     def _embedded(self, kind):
-        return clouds.Cloud(_spec(self._folder(kind), kind, backup=True))
+        return clouds.Cloud(backends.with_layered(
+            _spec(self._folder(kind), kind, backup=True,
+                  options={'DEFAULT': _BACKUP})))
 
     def _stock(self, kind):
-        return stock.Cloud(_spec(self._folder(kind), spec.EVENTLET),
-                           self._broker(kind))
+        return stock.Cloud(backends.with_layered(
+            _spec(self._folder(kind), spec.EVENTLET)), self._broker(kind))
 
     def _stock_nfs(self, kind):
         exports = {name: self._factory.mktemp(name) for name in SHARES}
@@ -132,7 +141,7 @@ def concurrency(request):
 
 @pytest.fixture(scope='session')
 def cloud(concurrency, all_clouds):
-    """cloud.Cloud with alpha, beta, Glance and cinder-backup, running."""
+    """cloud.Cloud with its backends, Glance and cinder-backup, running."""
     return all_clouds.get(concurrency)
 
 

@@ -14,6 +14,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import socket
 import sqlite3
@@ -56,6 +57,35 @@ class Steps:
     def extend(self, volume, size):
         self.cloud.cinder.volumes.extend(volume.id, size)
         return self.cloud.wait_extended(volume.id, size)
+
+    def snapshot(self, volume):
+        snapshot = self.cloud.cinder.volume_snapshots.create(volume.id)
+        return self.cloud.wait_snapshot(snapshot.id)
+
+    def delete_snapshot(self, snapshot):
+        self.cloud.cinder.volume_snapshots.delete(snapshot.id)
+        self.cloud.wait_gone(snapshot.id, 'snapshot')
+
+    def revert(self, volume, snapshot):
+        self.cloud.cinder.volumes.revert_to_snapshot(volume, snapshot)
+        self.cloud.wait_snapshot(snapshot.id)
+        return self.cloud.wait_volume(volume.id)
+
+    def backup(self, volume):
+        backup = self.cloud.cinder.backups.create(volume.id)
+        self.cloud.wait_volume(volume.id)
+        return self.cloud.wait_backup(backup.id)
+
+    def restore(self, backup, volume=None):
+        """Into this volume, or into a new one."""
+        restored = self.cloud.cinder.restores.restore(
+            backup.id, None if volume is None else volume.id)
+        self.cloud.wait_backup(backup.id)
+        return self.cloud.wait_volume(restored.volume_id)
+
+    def delete_backup(self, backup):
+        self.cloud.cinder.backups.delete(backup.id)
+        self.cloud.wait_gone(backup.id, 'backup')
 
     def retype(self, volume, backend):
         name = self._name(backend)
@@ -156,6 +186,20 @@ class Steps:
         name_id = getattr(volume, 'os-vol-mig-status-attr:name_id', None)
         return os.path.join(self._folder(pool),
                             'volume-%s' % (name_id or volume.id))
+
+    def table(self, volume):
+        """The table of a volume's snapshots, {} when there is none."""
+        path = self.path(volume) + '.info'
+        if not os.path.exists(path):
+            return {}
+        with open(path) as stream:
+            return json.load(stream)
+
+    def active(self, volume):
+        """The path of the file that hosts attach."""
+        path = self.path(volume)
+        name = self.table(volume).get('active', os.path.basename(path))
+        return os.path.join(os.path.dirname(path), name)
 
     def mount_point_base(self, backend):
         """Where a backend's shares are mounted, None where none are."""

@@ -185,15 +185,3 @@ def test_pools(user):
         assert abs(pool.total_capacity_gb - total) < 0.1
         assert 0 < pool.free_capacity_gb < total
         assert pool.thin_provisioning_support is True
-
-
-@both
-def test_snapshots_are_refused_and_leave_nothing(user, file_format):
-    volume = user.create(file_format)
-    before = user.files(file_format)
-    snapshot = user.cloud.cinder.volume_snapshots.create(volume.id)
-    user.cloud.wait_snapshot(snapshot.id, 'error')
-    assert user.files(file_format) == before
-    user.cloud.cinder.volume_snapshots.delete(snapshot.id)
-    user.cloud.wait_gone(snapshot.id, 'snapshot')
-    user.delete(volume)

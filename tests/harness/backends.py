@@ -59,6 +59,14 @@ def with_nfs(spec, shares):
     return spec.replace(backends={**spec.backends, **added})
 
 
+def with_layered(spec):
+    """The spec, with omega as well: raw volumes that can have snapshots."""
+    share = spec.path('shares', 'omega')
+    added = specs.posix_backend([share], posix_attach_type='nfs')
+    return spec.replace(backends={**spec.backends, 'omega': added},
+                        folders=(*spec.folders, share))
+
+
 def posix(root, **fields):
     """The spec with alpha (raw) and beta (qcow2), on two folders."""
     return specs.two_posix_backends(str(root), **fields)
