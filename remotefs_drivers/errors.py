@@ -221,3 +221,8 @@ class PrivilegeMissing(exception.RemoteFSException):
                 'etc/rootwrap.d/remotefs.filters, or set '
                 'nas_secure_file_operations = true and give the share to '
                 'the service\'s user.')
+
+
+class ServiceStopping(exception.RemoteFSException):
+    message = _('The service stops, and %(what)s was still being waited '
+                'for. Nothing was changed; try again when it is back.')

@@ -27,9 +27,25 @@ from cinder import coordination
 from cinder import utils
 from oslo_concurrency import lockutils
 
+from remotefs_drivers import errors
 
+#: Seconds between two looks at whether waiting makes sense any more.
+_TICK = 1.0
 #: Of Cinder's own lock files, which its clean-up command knows.
 _FILE_PREFIX = 'cinder-'
+
+
+def until_stop():
+    """A function that tells whether the service has begun to stop since now.
+
+    A service of Cinder's that stops lets go of its coordinator first, and
+    then waits for what is under way. Whoever holds locks of a cluster must
+    not go on for long after that: their heartbeat has ended.
+    """
+    coordinator = coordination.COORDINATOR
+    if not coordinator.started:
+        return lambda: False
+    return lambda: not coordinator.started
 
 
 class _VolumeLocks:
@@ -87,8 +103,17 @@ class ProcessLocks(_VolumeLocks):
 class CoordinationLocks(_VolumeLocks):
     """Between the hosts of a cluster, by tooz."""
 
+    @contextlib.contextmanager
     def _lock(self, name):
-        return coordination.COORDINATOR.get_lock(name)
+        lock = coordination.COORDINATOR.get_lock(name)
+        stopping = until_stop()
+        while not lock.acquire(blocking=_TICK):
+            if stopping():
+                raise errors.ServiceStopping(what=name)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def forget(self, volume_id):
         """Remove the lock file of a volume that is no more, if it has one."""

@@ -32,6 +32,7 @@ from oslo_utils import units
 from remotefs_drivers.chain import plan as plans
 from remotefs_drivers import errors
 from remotefs_drivers import formats
+from remotefs_drivers import locks
 from remotefs_drivers import names
 from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import image
@@ -252,11 +253,12 @@ class VolumeFile:
         operation.run(self._means.run, **self.watching(watcher))
 
     def watching(self, watcher=None):
-        """How long work can be followed, by who runs it."""
+        """How long work can be followed and stopped, by who runs it."""
         if self._means.run is not command.run:
             return {}
-        return {'progress': progress.Log(
-            'Working on volume %s' % self._volume.id, watcher)}
+        return {'aborted': locks.until_stop(),
+                'progress': progress.Log(
+                    'Working on volume %s' % self._volume.id, watcher)}
 
     def _call(self, what, function, *args, limit=None):
         with _explained(self._volume, self.share, args[0]):
