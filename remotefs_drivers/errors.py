@@ -123,6 +123,19 @@ class JournalStale(exception.RemoteFSException):
                 'are whole.')
 
 
+class MergePending(exception.InvalidVolume):
+    message = _('The deletion of a snapshot of volume %(volume)s was cut off '
+                'and is not finished (%(path)s tells which), which cannot '
+                'be done while the volume is attached. Detach it and try '
+                'again; the volume itself is whole.')
+
+
+class VolumeHasSnapshots(exception.InvalidVolume):
+    message = _('Volume %(volume)s has snapshots, which would be lost if an '
+                'image were written over it. Delete them first, or make a '
+                'new volume of the image.')
+
+
 class FormatUnknown(exception.InvalidVolume):
     message = _('The file format of volume %(volume)s is not recorded (found '
                 'was %(value)s, expected raw or qcow2), and a file is never '

@@ -99,17 +99,34 @@ class VolumeFile:
         :returns: chain.model.Chain
         :raises VolumeFileMissing, VolumeFileInvalid, LayerInvalid,
                 InfoInvalid: when it is not all there
+        :raises MergePending: when it cannot come to its end now
         """
         chain, table, journal = self._load()
-        if journal is not None and self._executor().recover(
-                journal, table, forward=changing):
-            chain, __, __ = self._load()
-        mending = plans.mend(chain)
-        if mending is not None and not states.is_attached(self._volume):
-            self._executor().run(mending)
-            chain, __, __ = self._load()
+        attached = states.is_attached(self._volume)
+        if journal is not None:
+            if self._executor().recover(journal, table,
+                                        forward=changing and not attached):
+                chain, __, __ = self._load()
+            elif changing:
+                raise errors.MergePending(
+                    volume=self._volume.id,
+                    path=self.path_of(names.journal(self.name)))
+        elif not attached:
+            chain = self._mended(chain)
         formats.settle(self._volume, chain)
         return chain
+
+    def _mended(self, chain):
+        """The chain, once all headers are as they should be.
+
+        Not while somebody has it open, nor while a journal waits, which was
+        written after this.
+        """
+        mending = plans.mend(chain)
+        if mending is None:
+            return chain
+        self._executor().run(mending)
+        return self._load()[0]
 
     def apply(self, plan, watcher=None):
         """Do what a plan says.
@@ -141,7 +158,7 @@ class VolumeFile:
         formats.record(self._volume, file_format, self.share.location)
         self._create_empty(self.path, size if file_format == 'raw' else 0)
         with self._removed_on_error(self.path):
-            self._lay_out(file_format, size, self._means.thick)
+            self._lay_out(self.path, file_format, size, self._means.thick)
 
     def create_from(self, source, chain, file_format):
         """Make it as a copy of what a chain of another volume holds.
@@ -163,19 +180,19 @@ class VolumeFile:
                 self._grow(self.path, file_format, chain.active.size,
                            self._volume.size * units.Gi)
             else:
-                self.blank(file_format)
+                self.blank(self.path, file_format)
                 self.run(image.convert(path, chain.active.format, self.path,
                                        file_format))
 
-    def blank(self, file_format, thick=False):
-        """Make it all zeroes: it may be filled a second time.
+    def blank(self, path, file_format, thick=False):
+        """Make a file of it all zeroes: it may be filled a second time.
 
         :param thick: reserve the whole size, whatever the options say
         """
         size = self._volume.size * units.Gi
-        self._call('truncate', 'blank', self.path,
+        self._call('truncate', 'blank', path,
                    size if file_format == 'raw' else 0)
-        self._lay_out(file_format, size, thick or self._means.thick)
+        self._lay_out(path, file_format, size, thick or self._means.thick)
 
     def grow(self, chain, new_size):
         """Make it larger, to so many GiB. When it fails it is as it was."""
@@ -271,14 +288,14 @@ class VolumeFile:
         if self._means.rights.are_open:
             LOG.warning('%s can be read and written by everyone', path)
 
-    def _lay_out(self, file_format, size, thick):
+    def _lay_out(self, path, file_format, size, thick):
         """Prepare an empty file for its format; size in bytes."""
         if file_format == 'qcow2':
-            image.create_qcow2(self.path, size,
+            image.create_qcow2(path, size,
                                'falloc' if thick else 'off').run(
                                    self._means.run)
         elif thick:
-            allocate.reserve(self.path, 0, size, self._means.run)
+            allocate.reserve(path, 0, size, self._means.run)
 
     @contextlib.contextmanager
     def _removed_on_error(self, path):

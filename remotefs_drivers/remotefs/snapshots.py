@@ -53,16 +53,18 @@ class RemoteFSSnapDriverBase(volumes.RemoteFSDriver):
         One that the volume has no record of is gone already.
         """
         volume = snapshot.volume
-        states.refuse_delete_snapshot_of(volume)
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
-            chain = file.chain(changing=True)
-            deletion = plan.delete_snapshot(chain, snapshot.id)
-            if deletion is None:
+            if snapshot.id not in file.chain().snapshots:
                 LOG.info('Volume %s has no record of snapshot %s: there is '
                          'nothing to delete', volume.id, snapshot.id)
                 return
-            self._change(file, volume, deletion, _Progress(snapshot))
+            states.refuse_delete_snapshot_of(volume)
+            deletion = plan.delete_snapshot(file.chain(changing=True),
+                                            snapshot.id)
+            # Else it was begun before, and has just been finished.
+            if deletion is not None:
+                self._change(file, volume, deletion, _Progress(snapshot))
 
     def revert_to_snapshot(self, context, volume, snapshot):
         """Throw away what was written since the newest snapshot."""

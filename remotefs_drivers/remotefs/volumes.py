@@ -322,16 +322,20 @@ class RemoteFSDriver(driver.VolumeDriver):
         """Fill a volume with an image, in the volume's own format."""
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
-            file_format = file.chain().active.format
+            chain = file.chain()
+            if len(chain.layers) > 1:
+                raise errors.VolumeHasSnapshots(volume=volume.id)
+            path = file.path_of(chain.active.name)
+            file_format = chain.active.format
             image_meta = image_service.show(context, image_id)
             images.check_conversion(image_meta, file_format)
             with images.downloaded(context, image_service,
                                    image_id) as local:
                 source_format, size = images.prepare(local, image_meta)
                 images.check_size(image_id, size, volume.size)
-                file.blank(file_format, thick=disable_sparse)
+                file.blank(path, file_format, thick=disable_sparse)
                 try:
-                    file.run(image.convert(local, source_format, file.path,
+                    file.run(image.convert(local, source_format, path,
                                            file_format))
                 except errors.CommandFailed as error:
                     raise images.not_copied(image_id, error)

@@ -163,6 +163,17 @@ def is_rest_of(found, name):
             found.endswith(_TEMPORARY_SUFFIX))
 
 
+def refresh(path):
+    """See the names in a folder as they are now, not as they were a while ago.
+
+    The NFS client remembers names, and that there are none, for up to a
+    minute; other hosts of a cluster may have made or replaced files since.
+    When a folder is opened, it asks the server whether it has changed
+    (close-to-open consistency, see nfs(5)).
+    """
+    os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+
+
 def sync_folder(path):
     """Make the names in a folder durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

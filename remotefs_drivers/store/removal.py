@@ -29,6 +29,7 @@ def remove_volume(folder, base):
     :param base: the name of the volume's base
     :returns: whether the base or an overlay was there
     """
+    files.refresh(folder)
     table, journal = names.snapshot_table(base), names.journal(base)
     last = [name for name in (journal, table)
             if os.path.lexists(os.path.join(folder, name))]

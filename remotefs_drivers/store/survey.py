@@ -42,6 +42,7 @@ def look(folder, base, recorded):
     :raises OSError: for a file that is missing or not a regular one
     :raises InfoInvalid, LayerInvalid: when something is not as it should be
     """
+    files.refresh(folder)
     text = table(folder, base)
     journal = _text(os.path.join(folder, names.journal(base)))
     active = base
@@ -58,7 +59,7 @@ def table(folder, base):
 
 
 def names_of(folder, base):
-    """The names of all files of a volume, besides its base.
+    """The names of all files of a volume, besides its base; a list.
 
     Reads the whole folder, which takes its time on a full share.
     """
