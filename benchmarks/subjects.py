@@ -78,8 +78,8 @@ def _read_mounts(client, share, flags=None):
 
 
 def _read_and_believe(find):
-    def believe(mount_point, path=mountinfo.PATH):
-        find(mount_point, path)
+    def believe(mount_point):
+        find(mount_point)
         return mountinfo.Mount(_SOURCES[mount_point], 'nfs4', False)
     return believe
 

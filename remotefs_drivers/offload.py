@@ -24,6 +24,7 @@ not keep the service from stopping.
 """
 
 import collections
+import importlib
 import threading
 
 from cinder import utils
@@ -47,10 +48,30 @@ def off_loop(function):
         return _tpool_wrap(function)
 
 
+def original(name):
+    """A module of the standard library as it is without eventlet.
+
+    For what takes no time and needs no event loop: eventlet takes
+    ``select.poll`` away, and its locks know one native thread only.
+    """
+    if not _is_green():
+        return importlib.import_module(name)
+    from eventlet import patcher
+    return patcher.original(name)
+
+
+def _is_green():
+    """Whether threads are eventlet's."""
+    try:
+        from eventlet import patcher
+    except ImportError:
+        return False
+    return patcher.is_monkey_patched('thread')
+
+
 def _tpool_wrap(function):
     """What Cinder 27 and 28 have no name for yet."""
-    from eventlet import patcher
-    if not patcher.is_monkey_patched('thread'):
+    if not _is_green():
         return function
     from eventlet import tpool
     return tpool.Proxy(function)

@@ -22,11 +22,10 @@ NFS = ('40 22 0:45 / /mnt/c7 rw,relatime shared:27 - nfs4 '
 
 
 @pytest.fixture
-def find(tmp_path):
+def find():
     def _find(text, mount_point):
-        path = tmp_path / 'mountinfo'
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return mountinfo.find(mount_point, str(path))
+        return mountinfo.find_in(
+            text if isinstance(text, bytes) else text.encode(), mount_point)
     return _find
 
 

@@ -12,6 +12,8 @@
 
 """Calls that somebody else makes, and that may hang."""
 
+import select
+import sys
 import threading
 import time
 
@@ -189,3 +191,19 @@ class TestOffLoop:
             pass
         remote.remote = True
         assert offload.off_loop(remote) is remote
+
+
+class TestOriginal:
+    def test_without_eventlet_it_is_what_it_is(self):
+        assert offload.original('select') is select
+
+    def test_it_need_not_be_installed(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, 'eventlet', None)
+        assert offload.original('select') is select
+
+    def test_with_it_the_one_from_before(self, monkeypatch):
+        monkeypatch.setattr('eventlet.patcher.is_monkey_patched',
+                            lambda name: name == 'thread')
+        monkeypatch.setattr('eventlet.patcher.original',
+                            lambda name: [name])
+        assert offload.original('select') == ['select']
