@@ -180,15 +180,18 @@ class Shares:
     def choose(self, size, pool=None):
         """The share for a new volume.
 
+        Where one share only comes into question, a thin volume is not worth
+        the question how much room it has. A thick one is, a copy too: what
+        it shares with another volume now, it does not when it is written.
+
         :param size: GiB
         :param pool: location that the scheduler chose, or None
         :raises NoSuitableShare: when none, or not this one, can take it
         """
-        if pool is not None:
-            return self._of_pool(pool, size)
-        if len(self._table) == 1:
-            return next(iter(self._table.values()))
-        shares = list(self._table.values())
+        shares = (list(self._table.values()) if pool is None
+                  else [self._of_pool(pool, size)])
+        if len(shares) == 1 and not self._settings.thick:
+            return shares[0]
         answers = offload.gather(self._look, shares)
         return choice.choose(dict(zip(shares, answers)), size,
                              self._settings.thick,

@@ -234,8 +234,8 @@ def test_a_share_that_is_full(rig, tmp_path, fstype):
         thin = stages.posix(rig, share)
         thick = stages.posix(rig, share, posix_sparsed_volumes=False)
         source = rig.volume(thin)
-        # More than there is: nothing of it stays.
-        with pytest.raises(errors.CommandFailed, match='No space left'):
+        # More than there is.
+        with pytest.raises(errors.NoSuitableShare, match='GiB are free'):
             rig.volume(thick)
         content.write(thin.local_path(source), 'raw', 0x55, 0,
                       int(small.free * 0.6))

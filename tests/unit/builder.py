@@ -51,6 +51,7 @@ class Builder:
                  'record' for what is written into the database; each with
                  the ids of the volumes that were locked meanwhile
     :ivar break_at: number of the step that fails, or None
+    :ivar room: bytes that are free on each share
     """
 
     def __init__(self, folder, monkeypatch):
@@ -58,6 +59,7 @@ class Builder:
         self.homes = set()
         self.steps = []
         self.break_at = None
+        self.room = 1 << 40
         self.run = fakes.Runner()
         self.mounter = fakes.Mounter(os.path.join(self.folder, 'mnt'))
         self.locks = fakes.Locks()
@@ -114,6 +116,9 @@ class Builder:
 
     def _replace(self):
         self._patch.setattr(command, 'run', self._step_of_run(self.run))
+        self._patch.setattr(
+            capacity, 'look',
+            lambda path: capacity.Capacity(1 << 41, self.room))
         self._patch.setattr(capacity, 'ask',
                             lambda path, timeout: capacity.look(path))
         self._patch.setattr(mounter, 'BrickMounter',

@@ -35,12 +35,13 @@ def volume():
 @pytest.mark.parametrize('options, steps, size, recorded', [
     # No child process for a sparse file.
     ({}, ['record', 'create'], 2 * GiB, 'raw'),
-    (THICK, ['record', 'create', 'fallocate'], 2 * GiB, 'raw'),
-    ({'nas_volume_prov_type': 'thick'}, ['record', 'create', 'fallocate'],
-     2 * GiB, 'raw'),
+    (THICK, ['statfs', 'record', 'create', 'fallocate'], 2 * GiB, 'raw'),
+    ({'nas_volume_prov_type': 'thick'},
+     ['statfs', 'record', 'create', 'fallocate'], 2 * GiB, 'raw'),
     # Made empty and exclusively, which qemu-img cannot.
     (QCOW2, ['record', 'create', 'create'], None, 'qcow2'),
-    ({**QCOW2, **THICK}, ['record', 'create', 'create'], None, 'qcow2'),
+    ({**QCOW2, **THICK}, ['statfs', 'record', 'create', 'create'], None,
+     'qcow2'),
 ])
 def test_the_steps(built, volume, options, steps, size, recorded):
     update = built.posix(**options).create_volume(volume)
@@ -87,14 +88,15 @@ def test_what_is_needed_to_find_it_is_recorded_before_it_is_made(built,
                              {'format': 'raw'})]
 
 
-@pytest.mark.parametrize('options, count', [({}, 2), (THICK, 3), (QCOW2, 3)])
+@pytest.mark.parametrize('options, count', [({}, 2), (THICK, 4), (QCOW2, 3)])
 def test_at_whichever_step_it_fails_nothing_is_left(built, volume, options,
                                                     count):
     driver = built.posix(**options)
     for number in range(count):
         built.steps.clear()
         built.break_at = number
-        with pytest.raises((builder.Broken, errors.VolumeFileInvalid)):
+        with pytest.raises((builder.Broken, errors.VolumeFileInvalid,
+                            errors.NoSuitableShare)):
             driver.create_volume(volume)
         assert built.files() == {}
         assert built.locks.held == ()
@@ -131,6 +133,15 @@ def test_something_is_there_already(built, volume, put, options):
         driver.create_volume(volume)
     assert path in str(info.value)
     assert things.describe(path) == before
+
+
+def test_without_room_for_all_of_it_nothing_is_begun(built, volume):
+    driver = built.posix(**THICK)
+    built.room = GiB
+    with pytest.raises(errors.NoSuitableShare, match='only 1.00 GiB'):
+        driver.create_volume(volume)
+    assert built.names() == ['statfs']
+    assert volume.saved == []
 
 
 class TestWhere:

@@ -187,7 +187,8 @@ class TestClone:
 
     STEPS = {
         'raw': ({}, ['stat', 'record', 'create', 'clone']),
-        'raw, reserved': (THICK, ['stat', 'record', 'create', 'clone']),
+        'raw, reserved': (THICK, ['stat', 'statfs', 'record', 'create',
+                                  'clone']),
         'qcow2': (QCOW2, ['stat', 'record', 'create', 'clone']),
     }
     MORE = {
@@ -258,7 +259,8 @@ class TestClone:
         for number in range(len(steps + more[kind])):
             built.steps.clear()
             built.break_at = number
-            with pytest.raises((builder.Broken, errors.VolumeFileInvalid)):
+            with pytest.raises((builder.Broken, errors.VolumeFileInvalid,
+                                errors.NoSuitableShare)):
                 driver.create_cloned_volume(fakes.Volume(size=3), source)
             assert built.files() == before
 

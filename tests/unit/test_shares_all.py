@@ -132,6 +132,33 @@ class TestChoose:
         with pytest.raises(errors.NoSuitableShare):
             made.choose(1)
 
+    @pytest.fixture
+    def thick(self, source, mounter):
+        """Its volumes take all of their room at once."""
+        built = shares.Shares(source, mounter, dataclasses.replace(
+            fakes.SETTINGS, thick=True))
+        built.reload()
+        return built
+
+    @pytest.mark.parametrize('listed, pool', [
+        ([A], None), ([A], 'nas:/a'), ([A, B], 'nas:/a')])
+    def test_the_only_one_must_have_room_for_all_of_it(
+            self, thick, source, mounter, rooms, listed, pool):
+        source.set(*listed)
+        thick.reload()
+        rooms.update({mounter.path(A): 3 << 29, mounter.path(B): 9 << 30})
+        assert thick.choose(1, pool) is A
+        with pytest.raises(errors.NoSuitableShare) as info:
+            thick.choose(2, pool)
+        assert str(info.value) == (
+            'No share can take a volume of 2 GiB: nas:/a: only 1.50 GiB are '
+            'free')
+
+    def test_the_only_one_cannot_say(self, thick, mounter):
+        mounter.broken.add('nas:/a')
+        with pytest.raises(errors.NoSuitableShare, match='broken'):
+            thick.choose(1, 'nas:/a')
+
     @pytest.mark.parametrize('changes', [{'thick': True},
                                          {'reserved_percentage': 100}])
     def test_the_settings_count(self, source, mounter, rooms, changes):

@@ -135,10 +135,10 @@ def test_full_share(make_backend):
     """Thick volumes that do not fit are refused, and leave nothing."""
     backend = make_backend(layout.SMALL, nas_volume_prov_type='thick')
 
-    with pytest.raises(exception.RemoteFSException) as caught:
+    with pytest.raises(exception.RemoteFSNoSuitableShareFound) as caught:
         backend.volume()
 
-    assert 'No space left' in str(caught.value)
+    assert 'GiB are free' in str(caught.value)
     assert os.listdir(layout.SMALL.path) == []
 
 
