@@ -58,6 +58,12 @@ class MountFailed(ShareUnavailable):
                 '%(reason)s')
 
 
+class MountFailedBefore(MountFailed):
+    message = _('%(before)s. That was a short while ago: the next attempt '
+                'is made in %(seconds)s seconds, and until then each request '
+                'for the share fails at once.')
+
+
 class ShareNotMounted(ShareUnavailable):
     message = _('Share %(share)s is not what is found at %(path)s: '
                 '%(reason)s')

@@ -19,6 +19,7 @@ starts a child process fails, see ``tests.guard``.
 """
 
 import os
+import types
 
 import pytest
 
@@ -111,3 +112,16 @@ def _guarded(item):
         return (yield)
     with guard.no_children():
         return (yield)
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Called, it is later: mounts that failed may be tried again."""
+    # Not above: it takes all of Cinder along.
+    from remotefs_drivers.share import failures
+
+    def _later():
+        now = failures.time.monotonic
+        monkeypatch.setattr(failures, 'time', types.SimpleNamespace(
+            monotonic=lambda: now() + failures.SECONDS))
+    return _later

@@ -35,6 +35,7 @@ from oslo_log import log as logging
 from remotefs_drivers import errors
 from remotefs_drivers import privileged
 from remotefs_drivers.qemu import command
+from remotefs_drivers.share import failures
 from remotefs_drivers.share import mountinfo
 
 LOG = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class BrickMounter:
         self._options = options
         self._timeout = timeout
         self._attempts = max(attempts, 1)
+        self._failures = failures.Failures()
         # Asked for several times in each call to a share.
         self._mount_point = functools.lru_cache(maxsize=None)(
             self._client(None).get_mount_point)
@@ -74,8 +76,31 @@ class BrickMounter:
 
         :param limit: seconds, for a single attempt that must not take as
                       long as usual
-        :raises MountFailed: when it could not be in any attempt
+        :raises MountFailed: when it could not be in any attempt, now or a
+                             short while ago (see share.failures)
         """
+        with self._failures.remembered(share):
+            self._mount(share, limit)
+
+    def unmount(self, share):
+        """Unmount a share, and remove its mount point. Busy is an error.
+
+        :raises ShareUnavailable: when it stays mounted
+        """
+        if not self.is_there(share):
+            return
+        try:
+            _run_as_root(['umount', self.path(share)], self._timeout)
+            os.rmdir(self.path(share))
+        except (errors.CommandFailed, errors.CommandTimeout,
+                OSError) as error:
+            raise errors.ShareUnavailable(share=share.location,
+                                          reason=str(error))
+
+    def prove(self, path):
+        """Nothing: mountinfo has said so just before."""
+
+    def _mount(self, share, limit):
         commands = _Commands(limit or self._timeout)
         retry = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(1 if limit else self._attempts),
@@ -96,24 +121,6 @@ class BrickMounter:
         # After an error too: another backend may have been faster.
         if not self.is_there(share):
             raise self._failed(share, failure)
-
-    def unmount(self, share):
-        """Unmount a share, and remove its mount point. Busy is an error.
-
-        :raises ShareUnavailable: when it stays mounted
-        """
-        if not self.is_there(share):
-            return
-        try:
-            _run_as_root(['umount', self.path(share)], self._timeout)
-            os.rmdir(self.path(share))
-        except (errors.CommandFailed, errors.CommandTimeout,
-                OSError) as error:
-            raise errors.ShareUnavailable(share=share.location,
-                                          reason=str(error))
-
-    def prove(self, path):
-        """Nothing: mountinfo has said so just before."""
 
     def _client(self, commands):
         arguments = {'%s_mount_point_base' % self._mount_type: self.base,

@@ -26,6 +26,7 @@ import pytest
 from cinder import exception
 
 from remotefs_drivers import errors
+from remotefs_drivers import offload
 from remotefs_drivers.share import mountinfo
 from tests.functional import content
 from tests.functional import stages
@@ -82,24 +83,44 @@ def test_a_share_is_mounted_and_used(rig, tmp_path, mounter):
     assert stages.left(tmp_path / 'a') == set()
 
 
-def test_one_mount_that_hangs(rig, tmp_path, mounter):
+def test_one_mount_that_hangs(rig, tmp_path, mounter, later):
     mounter.hang(A)
     started = time.monotonic()
     driver = _driver(rig, tmp_path)
     assert time.monotonic() - started < 2 * 3 + SLACK
     volume = rig.volume(driver, pool=B)
+    # Neither verbs nor the stats wait for it again.
+    started = time.monotonic()
     with pytest.raises(errors.MountFailed, match='was killed'):
         rig.volume(driver, pool=A)
     pools = _pools(driver)
     assert pools[A] == 0 and pools[B] > 0
+    assert time.monotonic() - started < 2
     # No process of ours still tries.
     mounter.serve(A)
+    assert _pools(driver)[A] == 0
+    later()
     assert _pools(driver)[A] > 0
     rig.volume(driver, pool=A)
     driver.delete_volume(volume)
 
 
-def test_one_mount_that_fails(rig, tmp_path, mounter):
+def test_verbs_wait_together_for_a_mount_that_hangs(rig, tmp_path, mounter):
+    """Not one after the other."""
+    driver = _driver(rig, tmp_path)
+    volumes = [rig.volume(driver, pool=A) for __ in range(6)]
+    subprocess.run(['umount', os.path.dirname(driver.local_path(volumes[0]))],
+                   check=True)
+    mounter.hang(A)
+    started = time.monotonic()
+    answers = offload.gather(driver.delete_volume, volumes)
+    assert time.monotonic() - started < 2 * 3
+    assert sorted(type(answer).__name__ for answer in answers) == (
+        ['MountFailed'] + 5 * ['MountFailedBefore'])
+    mounter.serve(A)
+
+
+def test_one_mount_that_fails(rig, tmp_path, mounter, later):
     mounter.fail(A, 'mount.nfs: access denied by server')
     driver = _driver(rig, tmp_path)
     assert _pools(driver)[A] == 0
@@ -108,6 +129,7 @@ def test_one_mount_that_fails(rig, tmp_path, mounter):
     # Without a pool another share is chosen, by what is known of each.
     assert rig.volume(driver).provider_location == B
     mounter.serve(A)
+    later()
     assert _pools(driver)[A] > 0
 
 
@@ -149,7 +171,7 @@ def test_a_server_that_falls_silent(rig, tmp_path, mounter):
     assert stages.left(tmp_path / 'a') == set()
 
 
-def test_delete_needs_the_share(rig, tmp_path, mounter):
+def test_delete_needs_the_share(rig, tmp_path, mounter, later):
     driver = _driver(rig, tmp_path)
     volume = rig.volume(driver, pool=A)
     subprocess.run(['umount', os.path.dirname(driver.local_path(volume))],
@@ -159,6 +181,9 @@ def test_delete_needs_the_share(rig, tmp_path, mounter):
         driver.delete_volume(volume)
     assert stages.left(tmp_path / 'a') == {volume.name}
     mounter.serve(A)
+    with pytest.raises(errors.MountFailed, match='next attempt'):
+        driver.delete_volume(volume)
+    later()
     driver.delete_volume(volume)
     assert stages.left(tmp_path / 'a') == set()
 

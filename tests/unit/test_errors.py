@@ -36,6 +36,7 @@ CINDERS = {
     'ShareUnknown': 'RemoteFSException',
     'ShareUnavailable': 'RemoteFSException',
     'MountFailed': 'RemoteFSException',
+    'MountFailedBefore': 'RemoteFSException',
     'ShareNotMounted': 'RemoteFSException',
     'ShareTimeout': 'RemoteFSException',
     # What the user can do something about: HTTP 400 where it gets so far.

@@ -21,9 +21,11 @@ import pytest
 from remotefs_drivers import errors
 from remotefs_drivers import privileged
 from remotefs_drivers.qemu import command
+from remotefs_drivers.share import failures
 from remotefs_drivers.share import mounter
 from remotefs_drivers.share import mountinfo
 from remotefs_drivers.share import table
+from tests.unit import fakes
 
 SHARE = table.Share('nas:/a', '-o ro -v')
 PLAIN = table.Share('nas:/a')
@@ -107,6 +109,13 @@ def pauses(monkeypatch):
     seconds = []
     monkeypatch.setattr('tenacity.nap.time.sleep', seconds.append)
     return seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = fakes.Clock()
+    monkeypatch.setattr(failures, 'time', made)
+    return made
 
 
 @pytest.fixture
@@ -239,6 +248,41 @@ class TestDeadServer:
         made.mount(PLAIN)
         assert made.is_there(PLAIN)
         assert 'umount' not in system.programs()
+
+
+class TestSoonAfterAFailure:
+    @pytest.mark.parametrize('error', [failed(), hung()])
+    @pytest.mark.parametrize('limit', [None, 7])
+    def test_nothing_is_tried(self, build, system, clock, error, limit):
+        system.broken['mount'] = error
+        made = build(attempts=1)
+        with pytest.raises(errors.MountFailed) as first:
+            made.mount(PLAIN)
+        system.run.clear()
+        clock.now += 10.5
+        with pytest.raises(errors.MountFailed) as second:
+            made.mount(PLAIN, limit)
+        assert system.run == []
+        assert str(second.value).startswith(str(first.value))
+        assert 'in 20 seconds' in str(second.value)
+
+    def test_it_is_tried_when_the_time_is_over(self, build, system, clock):
+        system.broken['mount'] = failed()
+        system.failures = 1
+        made = build(attempts=1)
+        with pytest.raises(errors.MountFailed):
+            made.mount(PLAIN)
+        clock.now += failures.SECONDS
+        made.mount(PLAIN)
+        assert made.is_there(PLAIN)
+
+    def test_other_shares_are_mounted(self, build, system, clock):
+        system.broken['mount'] = failed()
+        system.failures = 1
+        made = build(attempts=1)
+        with pytest.raises(errors.MountFailed):
+            made.mount(PLAIN)
+        made.mount(table.Share('nas:/b'))
 
 
 class TestWhatIsThere:

@@ -56,11 +56,13 @@ def test_start_goes_on_without_a_share_that_is_not_exported(make_backend,
         backend.volume(layout.TWO)
 
 
-def test_share_that_is_exported_later_is_taken_up(make_backend, server):
+def test_share_that_is_exported_later_is_taken_up(make_backend, server,
+                                                  later):
     server.unexport(layout.TWO)
     backend = make_backend(layout.ONE, layout.TWO, nfs_mount_attempts=1)
 
     server.export(layout.TWO)
+    later()
 
     assert backend.pools()[layout.TWO.location]['free_capacity_gb'] > 0
     assert backend.volume(layout.TWO).provider_location == (
@@ -162,7 +164,8 @@ def test_share_filled_behind_our_back(make_backend):
     assert os.listdir(layout.SMALL.path) == []
 
 
-def test_delete_on_a_share_that_cannot_be_mounted(make_backend, server):
+def test_delete_on_a_share_that_cannot_be_mounted(make_backend, server,
+                                                  later):
     """Not finding the share is no proof that the file is gone."""
     backend = make_backend(layout.ONE, layout.TWO)
     volume = backend.volume(layout.TWO)
@@ -174,6 +177,7 @@ def test_delete_on_a_share_that_cannot_be_mounted(make_backend, server):
     assert _on_server(volume, layout.TWO).exists()
 
     server.export(layout.TWO)
+    later()
     backend.driver.delete_volume(volume)
     assert not _on_server(volume, layout.TWO).exists()
 
