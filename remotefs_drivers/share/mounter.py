@@ -36,6 +36,7 @@ from remotefs_drivers import errors
 from remotefs_drivers import privileged
 from remotefs_drivers.qemu import command
 from remotefs_drivers.share import failures
+from remotefs_drivers.share import mount_options
 from remotefs_drivers.share import mountinfo
 
 LOG = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class BrickMounter:
         self._failures = failures.Failures()
         # Asked for several times in each call to a share.
         self._mount_point = functools.lru_cache(maxsize=None)(
-            self._client(None).get_mount_point)
+            self._client(None, options).get_mount_point)
 
     def path(self, share):
         return self._mount_point(share.location)
@@ -107,10 +108,11 @@ class BrickMounter:
             wait=tenacity.wait_fixed(1),
             retry=tenacity.retry_if_exception(lambda _: not commands.hung),
             reraise=True)
-        flags = share.options.split() if share.options else []
+        options, flags = mount_options.merge(self._options, share.options)
         failure = 'mount ended without an error, but nothing is mounted there'
         try:
-            retry(self._client(commands).mount, share.location, flags)
+            retry(self._client(commands, options).mount, share.location,
+                  flags)
         except (brick_exception.BrickException, errors.CommandFailed,
                 errors.CommandTimeout, OSError,
                 processutils.ProcessExecutionError) as error:
@@ -122,9 +124,9 @@ class BrickMounter:
         if not self.is_there(share):
             raise self._failed(share, failure)
 
-    def _client(self, commands):
+    def _client(self, commands, options):
         arguments = {'%s_mount_point_base' % self._mount_type: self.base,
-                     '%s_mount_options' % self._mount_type: self._options}
+                     '%s_mount_options' % self._mount_type: options}
         return self._client_class(self._mount_type, 'no root helper',
                                   execute=commands, **arguments)
 

@@ -83,6 +83,16 @@ def test_a_share_is_mounted_and_used(rig, tmp_path, mounter):
     assert stages.left(tmp_path / 'a') == set()
 
 
+def test_a_share_has_mount_options_of_its_own(rig, tmp_path, mounter):
+    """mount.nfs refuses to be told two versions; Nova hears of its own."""
+    driver = _driver(rig, tmp_path, ['%s -o nfsvers=3,soft' % A, B],
+                     nfs_mount_options='vers=4.2,hard,noatime')
+    told = {share: options for __, share, __, options in mounter.calls()}
+    assert told == {A: 'noatime,nfsvers=3,soft', B: 'vers=4.2,hard,noatime'}
+    connection = driver.initialize_connection(rig.volume(driver, pool=A), {})
+    assert connection['data']['options'] == '-o nfsvers=3,soft'
+
+
 def test_one_mount_that_hangs(rig, tmp_path, mounter, later):
     mounter.hang(A)
     started = time.monotonic()

@@ -141,8 +141,8 @@ class TestMount:
         build().mount(SHARE)
         assert system.run == [
             ['user', 'mkdir', '-p', path],
-            ['root', 'mount', '-t', 'nfs', '-o', 'vers=4.2', '-o', 'ro',
-             '-v', 'nas:/a', path]]
+            ['root', 'mount', '-t', 'nfs', '-o', 'vers=4.2,ro', '-v',
+             'nas:/a', path]]
         assert system.limits == [60, 60]
 
     def test_without_options(self, build, system, path):
@@ -151,6 +151,22 @@ class TestMount:
         assert system.run[1][1:5] == ['mount', '-t', 'nfs', '-o']
         assert system.run[1][5].startswith('vers=4,minorversion=')
         assert system.run[1][6:] == ['nas:/a', path]
+
+    def test_of_two_versions_the_shares_own_counts(self, build, system,
+                                                   path):
+        """mount.nfs refuses both together."""
+        build(options='vers=4.2,hard').mount(table.Share('nas:/a',
+                                                         '-o nfsvers=3'))
+        assert system.run[1] == ['root', 'mount', '-t', 'nfs', '-o',
+                                 'hard,nfsvers=3', 'nas:/a', path]
+
+    def test_no_other_version_is_tried_than_the_shares_own(self, build,
+                                                           system):
+        system.broken['mount'] = failed()
+        with pytest.raises(errors.MountFailed):
+            build(options=None, attempts=1).mount(table.Share('nas:/a',
+                                                              '-o vers=3'))
+        assert [argv[5] for argv in system.run[1:]] == ['vers=3']
 
     def test_by_root_there_is_no_daemon_for_it(self, build, system, path,
                                                monkeypatch):

@@ -90,6 +90,18 @@ def test_share_with_mount_options_of_its_own(make_backend):
     assert {'vers=3', 'noatime'} <= set(mounted[layout.TWO.location])
 
 
+def test_its_own_mount_options_win_over_the_general_ones(make_backend):
+    """mount.nfs refuses to be told two versions."""
+    backend = make_backend(
+        layout.ONE, layout.TWO._replace(mount_options='nfsvers=3'),
+        version='4.2', nfs_mount_attempts=1)
+
+    mounted = {source: options
+               for source, _kind, options in backend.mounts().values()}
+    assert 'vers=4.2' in mounted[layout.ONE.location]
+    assert 'vers=3' in mounted[layout.TWO.location]
+
+
 def test_most_free_room_is_taken_without_a_pool(make_backend):
     backend = make_backend(layout.TWO, layout.ONE, nfs_pool_per_share=False)
 
