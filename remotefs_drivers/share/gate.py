@@ -29,8 +29,8 @@ from remotefs_drivers.share import capacity
 LOG = logging.getLogger(__name__)
 
 #: Calls under way at once, and beside them those with a limit of their own,
-#: which may take minutes and must be in nobody's way. Under eventlet all
-#: shares have 20 native threads together: three dead ones do not use them up.
+#: which may take minutes and must be in nobody's way. It is also how many
+#: threads of a dead share can be stuck.
 _AT_ONCE = 4
 _LONG_AT_ONCE = 2
 

@@ -10,8 +10,13 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""Calls that somebody else makes, and that may hang."""
+"""Calls that somebody else makes, and that may hang.
 
+These run under eventlet too, see tests/functional/test_offload.py: what the
+native threads wait for is native there.
+"""
+
+import os
 import select
 import sys
 import threading
@@ -21,6 +26,8 @@ from cinder import utils
 import pytest
 
 from remotefs_drivers import offload
+
+native = offload.original('threading')
 
 #: Seconds, for a call that hangs.
 SHORT = 0.05
@@ -33,7 +40,7 @@ def server():
     """A server that does not answer until it is released."""
     class Server:
         def __init__(self):
-            self.released = threading.Event()
+            self.released = native.Event()
             self.calls = []
 
         def ask(self, name='x'):
@@ -49,8 +56,8 @@ def server():
 @pytest.fixture
 def started():
     """Tells which threads were started since."""
-    before = set(threading.enumerate())
-    return lambda: set(threading.enumerate()) - before
+    before = set(native.enumerate())
+    return lambda: set(native.enumerate()) - before
 
 
 class TestWorkers:
@@ -73,8 +80,8 @@ class TestWorkers:
         assert workers.call(LONG, abs, -1) == 1
 
     def test_another_thread_makes_the_call(self):
-        assert (offload.Workers(1).call(LONG, threading.get_ident) !=
-                threading.get_ident())
+        assert (offload.Workers(1).call(LONG, native.get_ident) !=
+                native.get_ident())
 
     def test_one_that_hangs_is_given_up(self, server):
         start = time.monotonic()
@@ -132,10 +139,66 @@ class TestWorkers:
             lambda number: workers.call(LONG, abs, -number), range(30))
         assert results == list(range(30))
 
+    def test_others_go_on_meanwhile(self, server):
+        """Under eventlet too, where the caller is not alone in its thread."""
+        ticks = []
+
+        def tick():
+            while not server.released.is_set():
+                ticks.append(None)
+                time.sleep(SHORT / 10)
+        thread = threading.Thread(target=tick)
+        thread.start()
+        with pytest.raises(offload.Hung):
+            offload.Workers(1).call(SHORT, server.ask)
+        server.released.set()
+        thread.join()
+        assert len(ticks) > 2
+
+    def test_a_call_given_up_may_end_at_any_time(self, server):
+        """The number of its file may be that of somebody else's by then."""
+        teams = [offload.Workers(1) for __ in range(20)]
+        for workers in teams:
+            with pytest.raises(offload.Hung):
+                workers.call(0.001, server.ask)
+        others = [os.eventfd(0, os.EFD_NONBLOCK) for __ in teams]
+        server.released.set()
+        for workers in teams:
+            _until_idle(workers)
+        for other in others:
+            with pytest.raises(BlockingIOError):
+                os.eventfd_read(other)
+            os.close(other)
+
+    def test_no_file_stays_open(self):
+        workers = offload.Workers(1)
+        workers.call(LONG, abs, -1)
+        before = os.listdir('/proc/self/fd')
+        for __ in range(50):
+            workers.call(LONG, abs, -1)
+            _until_idle(workers)
+        assert len(os.listdir('/proc/self/fd')) <= len(before)
+
+    def test_what_talks_to_another_process_is_limited_too(self, started):
+        """By a green thread under eventlet: so is the channel to it."""
+        def remote():
+            seen.append(threading.current_thread())
+            assert released.wait(LONG)
+        remote.remote = True
+        seen, released = [], threading.Event()
+        workers = offload.Workers(1)
+        for __ in range(2):
+            with pytest.raises(offload.Hung):
+                workers.call(SHORT, remote)
+        released.set()
+        assert len(seen) == 1
+        if native is not threading:
+            assert not started()
+
 
 def _until_idle(workers):
     end = time.monotonic() + LONG
-    while not workers._idle and time.monotonic() < end:
+    while not workers._native._idle and time.monotonic() < end:
         time.sleep(0.001)
 
 
