@@ -27,20 +27,16 @@ from cinder.image import image_utils
 from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_utils import imageutils
-from oslo_utils.imageutils import format_inspector
 from oslo_utils import units
 
 from remotefs_drivers import errors
 from remotefs_drivers import offload
-from remotefs_drivers.qemu import header
 from remotefs_drivers.qemu import image
+from remotefs_drivers.qemu import inspection
 
 LOG = logging.getLogger(__name__)
 CONF = cfg.CONF
 
-#: What a file may look like that Glance calls raw: plain bytes which other
-#: programs give a meaning, none of which qemu-img acts on.
-_RAW = frozenset(['raw', 'gpt', 'iso', 'luks'])
 #: Glance's names of what is copied byte by byte.
 _RAW_NAMES = frozenset(['raw', 'iso', 'ami', 'ari', 'aki'])
 
@@ -163,16 +159,16 @@ def _decompress(path, image_id):
 def _inspect(path, image_id, disk_format):
     """What ``prepare`` returns; reads the file, so runs off the loop."""
     try:
-        inspector = format_inspector.detect_file_format(path)
-    except (format_inspector.ImageFormatError, ValueError) as error:
+        inspector = inspection.detect(path)
+        found = str(inspector)
+        if disk_format in _RAW_NAMES:
+            _expect(found in inspection.RAW, disk_format, found)
+            return 'raw', os.path.getsize(path)
+        expected = image_utils.fixup_disk_format(disk_format)
+        _expect(_name_of(found) == expected, disk_format, found)
+        inspection.check_safety(path, inspector)
+    except ValueError as error:
         raise errors.ImageRefused(image_id=image_id, reason=str(error))
-    found = str(inspector)
-    if disk_format in _RAW_NAMES:
-        _expect(found in _RAW, image_id, disk_format, found)
-        return 'raw', os.path.getsize(path)
-    expected = image_utils.fixup_disk_format(disk_format)
-    _expect(_name_of(found) == expected, image_id, disk_format, found)
-    _check_safety(path, image_id, inspector)
     if expected == 'vmdk':
         _check_vmdk(path, image_id)
     return expected, inspector.virtual_size
@@ -183,35 +179,10 @@ def _name_of(found):
     return 'vpc' if found == 'vhd' else found
 
 
-def _expect(as_said, image_id, disk_format, found):
+def _expect(as_said, disk_format, found):
     if not as_said:
-        raise errors.ImageRefused(
-            image_id=image_id,
-            reason='Glance says that it is %s, but its content is %s'
-                   % (disk_format, found))
-
-
-def _check_safety(path, image_id, inspector):
-    try:
-        inspector.safety_check()
-    except (format_inspector.SafetyCheckFailed,
-            format_inspector.ImageFormatError) as error:
-        raise errors.ImageRefused(
-            image_id=image_id,
-            reason='%s%s' % (error, _files_named(path)))
-
-
-def _files_named(path):
-    """Which files a refused qcow2 image names, for the operator."""
-    try:
-        found = header.read(path)
-    except ValueError as error:
-        return ' (%s)' % error
-    names = [] if found is None else [
-        '%s "%s"' % (what, name)
-        for what, name in (('backing file', found.backing_file),
-                           ('data file', found.data_file)) if name]
-    return ' (it names the %s)' % ' and the '.join(names) if names else ''
+        raise ValueError('Glance says that it is %s, but its content is %s'
+                         % (disk_format, found))
 
 
 def _check_vmdk(path, image_id):
