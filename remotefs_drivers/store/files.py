@@ -19,6 +19,7 @@ service write elsewhere.
 """
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
@@ -32,6 +33,11 @@ _FICLONE = 0x40049409
 #: Answers of file systems that cannot share blocks, or not these.
 _CANNOT_CLONE = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL,
                  errno.ENOSYS, errno.EPERM, errno.ETXTBSY)
+#: renameat2(2): relative to the working directory; replace nothing.
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+#: Answers of file systems, NFS among them, that have no such rename.
+_CANNOT_RENAME_NEW = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 #: Around the name that a file will have once it is written.
 _TEMPORARY_PREFIX = '.%s.'
 _TEMPORARY_SUFFIX = '.tmp'
@@ -133,6 +139,76 @@ def replace(path, new_path):
     """Give a file another name, in place of the file that has it."""
     os.rename(path, new_path)
     sync_folder(os.path.dirname(new_path))
+
+
+def rename_new(path, new_path):
+    """Give a file another name, which nothing else may have.
+
+    Where the file system cannot do that in one step, the file has both
+    names for a moment. Cut off there, it can be done again.
+
+    :raises FileExistsError: when anything else has the name
+    """
+    try:
+        _rename_new(path, new_path)
+    except FileExistsError:
+        if not is_same(path, new_path):
+            raise
+        # One file: with two names, or is it the same name, whatever the
+        # file system takes for that?
+        if os.lstat(path).st_nlink > 1 and path != new_path:
+            os.unlink(path)
+    sync_folder(os.path.dirname(new_path))
+
+
+def _rename_new(path, new_path):
+    try:
+        _rename_no_replace(path, new_path)
+    except OSError as error:
+        if error.errno not in _CANNOT_RENAME_NEW:
+            raise
+        os.link(path, new_path, follow_symlinks=False)
+        # Both names are durable before one goes.
+        sync_folder(os.path.dirname(new_path))
+        os.unlink(path)
+
+
+def _rename_no_replace(path, new_path):
+    """rename(2) with RENAME_NOREPLACE, which Python does not have."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), 'renameat2', None)
+    if rename is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), path)
+    if rename(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(new_path),
+              _RENAME_NOREPLACE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number),
+                      new_path if number == errno.EEXIST else path)
+
+
+def is_same(path, other):
+    """Whether two names are of the same file, no link being followed."""
+    try:
+        return os.path.samestat(os.lstat(path), os.lstat(other))
+    except FileNotFoundError:
+        return False
+
+
+def set_mode(path, mode):
+    """Set the permissions of a file that somebody else has made.
+
+    :raises OSError: which says whose it is, when they cannot be set
+    """
+    with _opened(path, os.O_RDONLY) as descriptor:
+        status = os.fstat(descriptor)
+        if stat.S_IMODE(status.st_mode) == mode:
+            return
+        try:
+            os.fchmod(descriptor, mode)
+        except PermissionError as error:
+            raise OSError(
+                error.errno, 'it has the mode %o, and belongs to user %d, so '
+                'that it cannot be given the mode %o'
+                % (stat.S_IMODE(status.st_mode), status.st_uid, mode), path)
 
 
 def write_atomic(path, text, mode):
