@@ -216,6 +216,28 @@ class SourceBusy(exception.InvalidVolume):
                 'expected one of %(expected)s.')
 
 
+class ReferenceInvalid(exception.ManageExistingInvalidReference):
+    message = _('Volume %(volume)s cannot be managed from %(existing_ref)s: '
+                '%(reason)s')
+
+
+class ReferenceManaged(exception.ManageExistingAlreadyManaged):
+    message = _('%(existing_ref)s cannot be managed: it belongs to '
+                '%(volume_ref)s, which Cinder manages already.')
+
+
+class ReferenceElsewhere(exception.ManageExistingVolumeTypeMismatch):
+    message = _('Volume %(volume)s cannot be managed from "%(name)s": that '
+                'is on %(share)s, and the volume is to be on the pool '
+                '%(pool)s. Manage it with the host '
+                '%(host)s#<its share>.')
+
+
+class SnapshotReferenceInvalid(exception.ManageExistingInvalidReference):
+    message = _('Snapshot %(snapshot)s of volume %(volume)s cannot be '
+                'managed from %(existing_ref)s: %(reason)s')
+
+
 class ImageRefused(exception.ImageUnacceptable):
     message = _('Image %(image_id)s is refused: %(reason)s')
 

@@ -36,16 +36,17 @@ def recorded(volume, legacy=None):
                           active=moved or metadata.get(KEY), legacy=legacy)
 
 
-def record(volume, file_format, location):
+def record(volume, file_format, location, base=None):
     """Write down a volume's format and its share, before its file exists.
 
     A service that is killed afterwards leaves a volume of which Cinder
     knows where its file is, or would be.
 
     :param location: of the share
+    :param base: the format of its base, when it comes with overlays
     """
     volume.provider_location = location
-    _save(volume, {KEY: file_format})
+    _save(volume, {KEY: file_format, **({BASE_KEY: base} if base else {})})
 
 
 def settle(volume, chain):

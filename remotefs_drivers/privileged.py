@@ -29,6 +29,7 @@ from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import image
 from remotefs_drivers.store import files
+from remotefs_drivers.store import outside
 from remotefs_drivers.store import removal
 from remotefs_drivers.store import survey
 
@@ -126,6 +127,18 @@ def replace(path, new_path):
 
 
 @_entrypoint
+def rename_new(path, new_path):
+    """As files.rename_new."""
+    files.rename_new(path, new_path)
+
+
+@_entrypoint
+def set_mode(path, mode):
+    """As files.set_mode."""
+    files.set_mode(path, mode)
+
+
+@_entrypoint
 def sync_folder(path):
     """As files.sync_folder."""
     files.sync_folder(path)
@@ -147,6 +160,18 @@ def look(folder, base, recorded):
 def table(folder, base):
     """As survey.table."""
     return survey.table(folder, base)
+
+
+@_entrypoint
+def names_on(folder):
+    """As outside.names_on."""
+    return outside.names_on(folder)
+
+
+@_entrypoint
+def judge(folder, wanted, said, legacy, own):
+    """As outside.judge."""
+    return outside.judge(folder, wanted, said, legacy, own)
 
 
 @_entrypoint

@@ -106,6 +106,11 @@ def is_plain_bytes_only(volume):
     return volume.status in _BACKUP or is_migration_source(volume)
 
 
+def is_failed_manage(volume):
+    """Whether it is deleted because its files never came to be managed."""
+    return volume.status == 'error_managing_deleting'
+
+
 def is_restored(volume):
     """Whether cinder-backup writes to the volume."""
     return volume.status == 'restoring-backup'

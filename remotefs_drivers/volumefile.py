@@ -128,6 +128,13 @@ class VolumeFile:
         self._executor().run(mending)
         return self._load()[0]
 
+    def peek(self):
+        """The layers as they lie there; nothing is made whole.
+
+        :raises: as chain
+        """
+        return self._load()[0]
+
     def apply(self, plan, watcher=None):
         """Do what a plan says.
 
@@ -183,6 +190,25 @@ class VolumeFile:
                 self.blank(self.path, file_format)
                 self.run(image.convert(path, chain.active.format, self.path,
                                        file_format))
+
+    def take(self, name, file_format, size):
+        """Make a file that lies on the share its own, in whole GiB.
+
+        The new name comes last: until then it is still the file that it
+        was. Nothing is ever overwritten.
+
+        :param size: its virtual size, bytes
+        """
+        path = self.path_of(name)
+        self._grow(path, file_format, size,
+                   -(-size // units.Gi) * units.Gi)
+        self.open_for_hosts(name)
+        self._call('rename', 'rename_new', path, self.path)
+
+    def open_for_hosts(self, name):
+        """Give a file that somebody else made the mode of a volume's."""
+        self._call('chmod', 'set_mode', self.path_of(name),
+                   self._means.rights.mode)
 
     def blank(self, path, file_format, thick=False):
         """Make a file of it all zeroes: it may be filled a second time.

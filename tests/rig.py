@@ -142,6 +142,43 @@ class Rig:
         snapshot.save()
         return snapshot
 
+    def manage(self, driver, ref, **fields):
+        """Make a file a volume, as the manager's flow does."""
+        volume = self.new_volume(driver, **dict(
+            {'size': 0, 'status': 'managing'}, **fields))
+        return self.manage_as(driver, volume, ref)
+
+    def manage_as(self, driver, volume, ref):
+        """The same, for a volume that is in the database already."""
+        size = driver.manage_existing_get_size(volume, ref)
+        update = dict(driver.manage_existing(volume, ref), size=size,
+                      status='available')
+        volume.update(update)
+        volume.save()
+        return self.reload(volume)
+
+    def unmanage(self, driver, volume):
+        """Let a volume go, and its snapshots before it."""
+        for snapshot in objects.SnapshotList.get_all_for_volume(
+                self.context, volume.id):
+            driver.unmanage_snapshot(snapshot)
+            snapshot.destroy()
+        volume = self.reload(volume)
+        driver.unmanage(volume)
+        volume.destroy()
+
+    def manage_snapshot(self, driver, volume, ref):
+        """Make a snapshot of what is in the table of a volume."""
+        snapshot = self.new_snapshot(volume)
+        size = driver.manage_existing_snapshot_get_size(
+            snapshot=snapshot, existing_ref=ref)
+        snapshot.update(driver.manage_existing_snapshot(
+            snapshot=snapshot, existing_ref=ref) or {})
+        snapshot.volume_size = size
+        snapshot.status = 'available'
+        snapshot.save()
+        return snapshot
+
     def delete_snapshot(self, driver, snapshot):
         """Delete a snapshot, as the manager does."""
         driver.delete_snapshot(snapshot)

@@ -12,10 +12,13 @@
 
 """The verbs, for all drivers: they decide, and take the locks.
 
-=============  ==============================================================
-``volumes``    RemoteFSDriver: volumes, with whatever layers they have
-``snapshots``  the snapshot classes on top of it, in three forms of locking
-=============  ==============================================================
+==============  =============================================================
+``volumes``     RemoteFSDriver: volumes, with whatever layers they have
+``managing``    on top of it: files become volumes, and volumes files
+``reference``   what an operator calls such a file
+``manageable``  the lists of them
+``snapshots``   the snapshot classes on top of it, in three forms of locking
+==============  =============================================================
 """
 
 from remotefs_drivers.remotefs import snapshots

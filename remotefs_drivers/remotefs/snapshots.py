@@ -24,13 +24,13 @@ from remotefs_drivers.chain import plan
 from remotefs_drivers import formats
 from remotefs_drivers import locks
 from remotefs_drivers import names
-from remotefs_drivers.remotefs import volumes
+from remotefs_drivers.remotefs import managing
 from remotefs_drivers import states
 
 LOG = logging.getLogger(__name__)
 
 
-class RemoteFSSnapDriverBase(volumes.RemoteFSDriver):
+class RemoteFSSnapDriverBase(managing.ManagingDriver):
     """Volumes with snapshots; nobody locks: for subclasses that do."""
 
     locks_class = locks.NoLocks

@@ -216,8 +216,13 @@ class RemoteFSDriver(driver.VolumeDriver):
         """Remove the file of a volume, once its share is proven to be there.
 
         A volume without provider_location was cut off while it was made: it
-        is looked for on every share.
+        is looked for on every share. One whose manage failed goes from
+        Cinder only: its files were there before it.
         """
+        if states.is_failed_manage(volume):
+            LOG.warning('Volume %s was not managed; what it was to be made '
+                        'of stays', volume.id)
+            return
         with self._locks.volumes(volume.id):
             if not volume.provider_location:
                 self._delete_everywhere(volume)

@@ -16,6 +16,7 @@
 """
 
 from remotefs_drivers.store import files
+from remotefs_drivers.store import outside
 from remotefs_drivers.store import removal
 from remotefs_drivers.store import survey
 
@@ -27,8 +28,12 @@ shrink_back = files.shrink_back
 clone = files.clone
 remove = files.remove
 replace = files.replace
+rename_new = files.rename_new
+set_mode = files.set_mode
 sync_folder = files.sync_folder
 write_atomic = files.write_atomic
 look = survey.look
 table = survey.table
+names_on = outside.names_on
+judge = outside.judge
 remove_volume = removal.remove_volume
