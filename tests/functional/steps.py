@@ -98,6 +98,48 @@ class Steps:
         for volume in volumes:
             self.cloud.wait_gone(volume.id)
 
+    # What an administrator does
+
+    def unmanage(self, volume, *snapshots):
+        """Let a volume go, and all of its snapshots before it."""
+        for snapshot in snapshots:
+            self.cloud.cinder.volume_snapshots.unmanage(snapshot)
+            self.cloud.wait_gone(snapshot.id, 'snapshot')
+        self.cloud.cinder.volumes.unmanage(volume.id)
+        self.cloud.wait_gone(volume.id)
+
+    def manage(self, backend, ref, status='available'):
+        """Make a file a volume; returns the volume in that state."""
+        volume = self.cloud.cinder.volumes.manage(
+            self.pool(backend), ref, volume_type=self._name(backend))
+        return self.cloud.wait_volume(volume.id, status)
+
+    def manage_snapshot(self, volume, ref):
+        snapshot = self.cloud.cinder.volume_snapshots.manage(volume.id, ref)
+        return self.cloud.wait_snapshot(snapshot.id)
+
+    def manageable(self, backend):
+        """File name -> entry of the list, of what could be managed."""
+        entries = self.cloud.cinder.volumes.list_manageable(
+            self.pool(backend).split('#')[0])
+        return {os.path.basename(entry.reference['source-name']): entry
+                for entry in entries}
+
+    def manageable_snapshots(self, backend):
+        """Old id -> entry of the list, of what could be managed."""
+        entries = self.cloud.cinder.volume_snapshots.list_manageable(
+            self.pool(backend).split('#')[0])
+        return {entry.reference['source-id']: entry for entry in entries}
+
+    def pool(self, backend):
+        """Cinder's name of a backend's first share."""
+        wanted = '@%s#%s' % (self._name(backend), self.location(backend))
+        name, = [pool.name for pool in self.cloud.cinder.pools.list()
+                 if pool.name.endswith(wanted)]
+        return name
+
+    # What both do
+
     def image(self, path, disk_format):
         """Upload a file as an image."""
         image = self.cloud.glance.images.create(
