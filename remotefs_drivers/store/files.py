@@ -24,6 +24,7 @@ import errno
 import fcntl
 import os
 import stat
+import struct
 import tempfile
 
 import six
@@ -36,6 +37,13 @@ _CANNOT_CLONE = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL,
 #: renameat2(2): relative to the working directory; replace nothing.
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
+#: statx(2): of a descriptor, asking the server again; the number of names,
+#: where it is in the answer, and how long that is.
+_AT_EMPTY_PATH = 0x1000
+_AT_STATX_FORCE_SYNC = 0x2000
+_STATX_NLINK = 4
+_STATX_NLINK_AT = 16
+_STATX_LENGTH = 256
 #: Answers of file systems, NFS among them, that have no such rename.
 _CANNOT_RENAME_NEW = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 #: Around the name that a file will have once it is written.
@@ -175,7 +183,7 @@ def _rename_new(path, new_path):
 
 def _rename_no_replace(path, new_path):
     """rename(2) with RENAME_NOREPLACE, which Python does not have."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), 'renameat2', None)
+    rename = _function('renameat2')
     if rename is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), path)
     if rename(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(new_path),
@@ -183,6 +191,29 @@ def _rename_no_replace(path, new_path):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number),
                       new_path if number == errno.EEXIST else path)
+
+
+def links_of(descriptor):
+    """How many names an open file has.
+
+    A client may know the number of before one was removed, for a second or
+    a minute: the server is asked.
+    """
+    links = os.fstat(descriptor).st_nlink
+    statx = _function('statx')
+    if links < 2 or statx is None:
+        return links
+    answer = ctypes.create_string_buffer(_STATX_LENGTH)
+    if statx(descriptor, b'', _AT_EMPTY_PATH | _AT_STATX_FORCE_SYNC,
+             _STATX_NLINK, answer):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return struct.unpack_from('=I', answer, _STATX_NLINK_AT)[0]
+
+
+def _function(name):
+    """A function of the C library that Python does not have, or None."""
+    return getattr(ctypes.CDLL(None, use_errno=True), name, None)
 
 
 def is_same(path, other):

@@ -158,8 +158,8 @@ def _judge_file(path, said, own=None, is_overlay=False):
     :raises _Refused: when it cannot be a volume, or part of one
     """
     with _opened(path) as (descriptor, status):
-        links = status.st_nlink - (own is not None and
-                                   files.is_same(path, own))
+        links = files.links_of(descriptor) - (own is not None and
+                                              files.is_same(path, own))
         if links > 1:
             raise _Refused('it has %d names (hard links), so that others '
                            'would write to it as well: copy it, or remove '

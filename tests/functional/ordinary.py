@@ -48,8 +48,10 @@ def main():
     clone = the_rig.new_volume(driver, 3)
     driver.create_cloned_volume(clone, volume)
     _report('clone', driver.local_path(clone))
-    driver.delete_volume(volume)
-    driver.delete_volume(clone)
+    managed = the_rig.manage(driver, {'source-name': 'disk'})
+    _report('manage', driver.local_path(managed))
+    for each in (volume, clone, managed):
+        driver.delete_volume(each)
     print('left', sorted(os.listdir(share)))
 
 

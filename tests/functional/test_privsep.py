@@ -78,6 +78,8 @@ def place():
         share = pathlib.Path(folder, 'share')
         share.mkdir(mode=0o755)
         (share / directories.MARKER).touch()
+        # As root copies one to it: for others to read, at most.
+        (share / 'disk').write_bytes(bytes(1 << 20))
         yield pathlib.Path(folder)
 
 
@@ -95,8 +97,8 @@ def _serve(configuration, helper, place, *options):
 
 
 @pytest.mark.parametrize('options, sizes', [
-    ([], (1 << 30, 2 << 30, 3 << 30)),
-    (['posix_sparsed_volumes=false'], (1 << 30, 2 << 30, 3 << 30)),
+    ([], (1 << 30, 2 << 30, 3 << 30, 1 << 30)),
+    (['posix_sparsed_volumes=false'], (1 << 30, 2 << 30, 3 << 30, 1 << 30)),
     # What a qcow2 file has before anything is written to it.
     (['posix_qcow2_volumes=true', 'posix_attach_type=nfs'], None),
 ])
@@ -105,8 +107,9 @@ def test_verbs_on_a_share_of_root(configuration, helper, place, options,
     code, out = _serve(configuration, helper, place, *options)
     assert code == 0, out
     lines = [line.split() for line in out.splitlines()
-             if line.startswith(('create', 'extend', 'clone'))]
-    assert [line[0] for line in lines] == ['create', 'extend', 'clone'], out
+             if line.startswith(('create', 'extend', 'clone', 'manage'))]
+    assert [line[0] for line in lines] == ['create', 'extend', 'clone',
+                                           'manage'], out
     # Root's, and open to the user that runs qemu-img and the guests.
     assert {(line[1], line[2]) for line in lines} == {('0', '0o666')}
     if sizes:
@@ -120,4 +123,5 @@ def test_without_the_right_to_be_root(configuration, place):
                        '%s/rootwrap.conf' % (BIN, configuration), place)
     assert code != 0
     assert 'PrivilegeMissing' in out and 'remotefs.filters' in out, out
-    assert os.listdir(str(place / 'share')) == [directories.MARKER]
+    assert set(os.listdir(str(place / 'share'))) == {directories.MARKER,
+                                                     'disk'}

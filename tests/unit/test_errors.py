@@ -54,6 +54,11 @@ CINDERS = {
     'ShrinkRefused': 'ExtendVolumeError',
     'ExtendFailed': 'ExtendVolumeError',
     'SourceBusy': 'InvalidVolume',
+    # The flow sets error_managing, and the file stays what it was.
+    'ReferenceInvalid': 'ManageExistingInvalidReference',
+    'ReferenceManaged': 'ManageExistingAlreadyManaged',
+    'ReferenceElsewhere': 'ManageExistingVolumeTypeMismatch',
+    'SnapshotReferenceInvalid': 'ManageExistingInvalidReference',
     # The create flow tells the user, by a message of its own.
     'ImageRefused': 'ImageUnacceptable',
     'CommandFailed': 'RemoteFSException',

@@ -110,6 +110,41 @@ def test_without_the_call(path, new_path, monkeypatch):
     assert things.read(new_path) == things.TEXT
 
 
+@pytest.mark.parametrize('more', [0, 1, 2])
+@pytest.mark.parametrize('has_statx', [True, False])
+def test_the_number_of_names(path, more, has_statx, monkeypatch):
+    if not has_statx:
+        monkeypatch.setattr(files, '_function', lambda name: None)
+    for number in range(more):
+        os.link(path, '%s%d' % (path, number))
+    with open(path) as stream:
+        assert files.links_of(stream.fileno()) == 1 + more
+
+
+@pytest.fixture
+def stale(monkeypatch):
+    """links_of, on a client that knows of two names."""
+    class Status:
+        st_nlink = 2
+
+    def call(descriptor):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, 'fstat', lambda descriptor: Status)
+            return files.links_of(descriptor)
+    return call
+
+
+def test_the_server_is_asked_for_the_number(path, stale):
+    """What the client knows is from before a name went."""
+    with open(path) as stream:
+        assert stale(stream.fileno()) == 1
+
+
+def test_the_server_does_not_answer(stale):
+    with pytest.raises(OSError, match='Bad file descriptor'):
+        stale(9999)
+
+
 def test_a_mode(path):
     os.chmod(path, 0o644)
     files.set_mode(path, 0o660)
