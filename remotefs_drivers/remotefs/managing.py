@@ -27,6 +27,7 @@ What an unmanage leaves is what it found. Its snapshots are in its table, by
 the ids that they had; each can be managed again once the volume is.
 """
 
+import collections
 import itertools
 
 from cinder import context as cinder_context
@@ -103,7 +104,7 @@ class ManagingDriver(volumes.RemoteFSDriver):
         entries = []
         for share in self._shares.table.values():
             try:
-                entries += self._entries_of(share, cinder_volumes)
+                entries += list(self._entries_of(share, cinder_volumes))
             except (exception.CinderException, OSError) as error:
                 LOG.error('The files on %s are not listed: %s',
                           share.location, error)
@@ -191,13 +192,20 @@ class ManagingDriver(volumes.RemoteFSDriver):
                 else list(self._shares.table))
 
     def _look_for(self, volume, wanted, name):
-        """Share -> outside.Found, of the shares that have such a file."""
+        """Share -> outside.Found, of the shares that have such a file.
+
+        When the share that the scheduler chose has one, no other is asked.
+        """
         there = {}
-        for location in self._locations(wanted):
+        pool = self._pool_of(volume)
+        for location in sorted(self._locations(wanted),
+                               key=lambda each: each != pool):
             share = self._shares.table[location]
             found, = self._judge(share, [name], wanted.format, volume.name)
             if found.there:
                 there[share] = found
+                if location == pool:
+                    break
         return there
 
     def _judge(self, share, some, said=None, own=None):
@@ -281,20 +289,30 @@ class ManagingDriver(volumes.RemoteFSDriver):
 
     def _with_tables(self):
         """(VolumeFile, volume) of those that have a table of snapshots."""
-        tables = {}
-        for volume in objects.VolumeList.get_all_by_host(
-                cinder_context.get_admin_context(), self.host):
+        for share, its_volumes in self._by_share().items():
             try:
-                file = self._file_of(volume)
-                if file.share not in tables:
-                    tables[file.share] = manageable.with_tables(
-                        self._names_on(file.share))
+                tables = manageable.with_tables(self._names_on(share))
             except (exception.CinderException, OSError) as error:
-                LOG.error('The snapshots of volume %s are not listed: %s',
-                          volume.id, error)
+                LOG.error('The snapshots on %s are not listed: %s',
+                          share.location, error)
                 continue
-            if file.name in tables[file.share]:
-                yield file, volume
+            for volume in its_volumes:
+                if volume.name in tables:
+                    yield self._file_on(share, volume), volume
+
+    def _by_share(self):
+        """Share -> the volumes of this backend that are on it."""
+        mine = ({'cluster_name': self.cluster_name} if self.cluster_name
+                else {'host': self.host})
+        found = collections.defaultdict(list)
+        for volume in objects.VolumeList.get_all(
+                cinder_context.get_admin_context(), filters=mine):
+            try:
+                found[self._shares.known(volume)].append(volume)
+            except exception.CinderException as error:
+                LOG.warning('The snapshots of volume %s are not listed: %s',
+                            volume.id, error)
+        return found
 
     def _snapshots_of(self, file, volume, known):
         try:

@@ -130,6 +130,8 @@ def test_shares(rig, tmp_path):
     with pytest.raises(exception.ManageExistingVolumeTypeMismatch,
                        match='%s#<its share>' % driver.host):
         rig.manage(driver, {'source-name': 'both'}, pool=shares[1])
+    # The others are not asked then.
+    os.rename(shares[1], shares[1] + '-away')
     volume = rig.manage(driver, {'source-name': 'both'}, pool=shares[0])
     assert volume.provider_location == shares[0]
     assert stages.left(shares[0]) == {volume.name}
@@ -206,11 +208,11 @@ def test_other_formats(rig, driver, share, kind):
 
 
 def test_an_encrypted_one(rig, driver, share):
-    subprocess.run(
-        ['qemu-img', 'create', '-q', '-f', 'qcow2', '--object',
-         'secret,id=s,data=abc', '-o', 'encrypt.format=luks,'
-         'encrypt.key-secret=s,encrypt.iter-time=10',
-         share + '/disk', '1M'], check=True)
+    header = bytearray(content.qcow2_header(content.MIB))
+    # The number of the method, LUKS.
+    header[32:36] = b'\0\0\0\2'
+    with open(share + '/disk', 'wb') as stream:
+        stream.write(header)
     _refused(rig, driver, share, 'it is encrypted')
 
 
@@ -536,3 +538,15 @@ def test_a_share_that_is_gone_is_left_out(rig, tmp_path):
     os.rename(shares[0], shares[0] + '-away')
     assert [entry['reference'] for entry in _list(driver, rig)] == [
         {'source-name': shares[1] + '/disk'}]
+
+
+def test_snapshots_of_a_share_that_is_gone_are_left_out(rig, tmp_path):
+    shares = [str(tmp_path / name) for name in ('a', 'b')]
+    driver = stages.posix(rig, *shares, **stages.QCOW2)
+    taken = {}
+    for share in shares:
+        volume = rig.volume(driver, pool=share)
+        taken[share] = rig.snapshot(driver, rig.reload(volume))
+    os.rename(shares[0], shares[0] + '-away')
+    assert [entry['cinder_id'] for entry
+            in _list_snapshots(driver, rig)] == [taken[shares[1]].id]

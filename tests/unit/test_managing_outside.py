@@ -28,6 +28,12 @@ OVERLAY = '%s.%s' % (BASE, SNAPSHOT)
 FORMAT = (0xE2792ACA, b'raw')
 
 
+def _encrypted(method):
+    made = bytearray(crafted.padded(crafted.qcow2()))
+    made[32:36] = method.to_bytes(4, 'big')
+    return bytes(made)
+
+
 @pytest.fixture
 def look(tmp_path):
     """Write files, and judge one."""
@@ -78,6 +84,9 @@ def test_what_can_be_managed(look, data, said, expected):
      'names the data file "/etc/shadow"'),
     (crafted.padded(crafted.qcow2(features=1 << 40)), None, 'unknown_feat'),
     (crafted.padded(crafted.qcow2()), None, None),
+    # Encrypted by AES, and by LUKS.
+    (_encrypted(1), None, 'it is encrypted'),
+    (_encrypted(2), 'qcow2', 'it is encrypted'),
     (bytes(4096), 'qcow2', 'it should be qcow2, and its content is raw'),
     (crafted.vdi(), None, 'its content is vdi, expected raw or qcow2'),
     (crafted.qed(), None, 'its content is qed'),
