@@ -441,9 +441,9 @@ class RemoteFSDriver(driver.VolumeDriver):
     def _share_for_copy(self, volume, source_share):
         """The share of a copy: as the scheduler says, else the source's."""
         pool = self._pool_of(volume)
-        if pool is None and source_share.location in self._shares.table:
-            pool = source_share.location
-        return self._shares.choose(volume.size, pool)
+        if pool is not None:
+            return self._shares.choose(volume.size, pool)
+        return self._shares.choose_beside(volume.size, source_share)
 
     def _delete_everywhere(self, volume):
         """Remove a volume from whichever share it is on.

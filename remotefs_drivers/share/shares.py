@@ -197,6 +197,27 @@ class Shares:
                              self._settings.thick,
                              self._settings.reserved_percentage)
 
+    def choose_beside(self, size, share):
+        """The share for a copy of what is on another one.
+
+        That one, whose blocks the copy may share, unless it is full or
+        takes no new volumes.
+
+        :param size: GiB
+        :raises NoSuitableShare: when none can take it
+        """
+        if share.location not in self._table:
+            return self.choose(size)
+        if len(self._table) == 1:
+            return self.choose(size, share.location)
+        try:
+            return choice.choose({share: self._look(share)}, size,
+                                 self._settings.thick,
+                                 self._settings.reserved_percentage)
+        except errors.NoSuitableShare as error:
+            LOG.info('A copy goes to another share: %s', error)
+            return self.choose(size)
+
     def _of_pool(self, pool, size):
         try:
             return self._table[pool]
