@@ -23,6 +23,7 @@ it. ``rig`` builds drivers in the process of the tests.
 
 import contextlib
 import os
+from unittest import mock
 
 import pytest
 
@@ -45,13 +46,20 @@ MODES = [spec.EVENTLET] + (
 STOCK = [pytest.param(kind, marks=pytest.mark.root)
          for kind in ('stock', 'stock-nfs') if spec.THREADS in MODES]
 
+#: NfsDriver in each concurrency mode; stock services run on eventlet. Only
+#: root can mount without a service that lets it.
+LAYERED = MODES + STOCK[1:] + (
+    [pytest.param('nfs-threads', marks=pytest.mark.root)] if STOCK else [])
+
 #: Names of the backends with raw and with qcow2 volumes, and of the one with
 #: raw volumes that can have snapshots.
 POSIX = {'raw': 'alpha', 'qcow2': 'beta', 'layered': 'omega'}
 NFS = {'raw': 'gamma', 'qcow2': 'delta', 'layered': 'gamma'}
 
-#: What the drivers of NFS call their shares.
-SHARES = {'gamma': '127.0.0.1:/gamma', 'delta': '127.0.0.1:/delta'}
+#: What the drivers of NFS call their shares, in each cloud that has some.
+SHARES = {kind: {name: '127.0.0.1:/%s-%s' % (kind, name)
+                 for name in ('gamma', 'delta')}
+          for kind in ('stock-nfs', 'nfs-threads')}
 
 #: Most of a backup's time is zlib's, and most of the rest is in small hashes.
 _BACKUP = {'backup_compression_algorithm': 'none',
@@ -65,6 +73,18 @@ _GLANCE_PYTHON = os.environ.get('REMOTEFS_GLANCE_PYTHON')
 def files_on(share):
     """Names of what is on a share besides the markers."""
     return set(os.listdir(share)) - set(the_steps.MARKERS)
+
+
+class _Mounting(clouds.Cloud):
+    """An embedded cloud that finds the programs of a stand-in for NFS."""
+
+    def __init__(self, wanted, mounter):
+        super().__init__(wanted)
+        self._mounter = mounter
+
+    def start(self, *args, **kwargs):
+        with mock.patch.dict(os.environ, PATH=self._mounter.path()):
+            super().start(*args, **kwargs)
 
 
 class Clouds:
@@ -82,9 +102,10 @@ class Clouds:
         self.behind = {}
 
     def get(self, kind):
-        """:param kind: a concurrency mode, 'stock' or 'stock-nfs'"""
+        """:param kind: a concurrency mode, or a name of those below"""
         if kind not in self._running:
-            make = {'stock': self._stock, 'stock-nfs': self._stock_nfs}
+            make = {'stock': self._stock, 'stock-nfs': self._stock_nfs,
+                    'nfs-threads': self._nfs_threads}
             self._running[kind] = self._stack.enter_context(
                 make.get(kind, self._embedded)(kind))
         return self._running[kind]
@@ -105,16 +126,25 @@ class Clouds:
             _spec(self._folder(kind), spec.EVENTLET)), self._broker(kind))
 
     def _stock_nfs(self, kind):
-        exports = {name: self._factory.mktemp(name) for name in SHARES}
-        self.behind.update({SHARES[name]: str(folder)
-                            for name, folder in exports.items()})
+        wanted = backends.with_nfs(
+            _spec(self._folder(kind), spec.EVENTLET), SHARES[kind])
+        return stock.Cloud(wanted, self._broker(kind),
+                           self._mounter(kind).programs)
+
+    def _nfs_threads(self, kind):
+        wanted = backends.with_nfs(
+            _spec(self._folder(kind), spec.THREADS, backup=True,
+                  options={'DEFAULT': _BACKUP}), SHARES[kind])
+        return _Mounting(wanted, self._mounter(kind))
+
+    def _mounter(self, kind):
+        """A stand-in for the NFS client, with empty exports."""
         mounter = self._stack.enter_context(
             user_mount.UserMount(self._factory.mktemp('mounter')))
-        for name, folder in exports.items():
-            mounter.export(SHARES[name], folder)
-        wanted = backends.with_nfs(
-            _spec(self._folder(kind), spec.EVENTLET), SHARES)
-        return stock.Cloud(wanted, self._broker(kind), mounter.programs)
+        for name, share in SHARES[kind].items():
+            self.behind[share] = str(self._factory.mktemp(name))
+            mounter.export(share, self.behind[share])
+        return mounter
 
     def _broker(self, kind):
         return self._stack.enter_context(
@@ -153,13 +183,19 @@ def steps(cloud, tmp_path):
 
 def _user(request, all_clouds, tmp_path):
     cloud = all_clouds.get(request.param)
-    return the_steps.Steps(cloud, tmp_path, NFS if request.param ==
-                           'stock-nfs' else POSIX, all_clouds.behind)
+    return the_steps.Steps(cloud, tmp_path, NFS if request.param in SHARES
+                           else POSIX, all_clouds.behind)
 
 
 @pytest.fixture(params=MODES + STOCK)
 def user(request, all_clouds, tmp_path):
     """steps.Steps: a user of each cloud that there is."""
+    return _user(request, all_clouds, tmp_path)
+
+
+@pytest.fixture(params=LAYERED)
+def layered_user(request, all_clouds, tmp_path):
+    """The same, for snapshots."""
     return _user(request, all_clouds, tmp_path)
 
 

@@ -72,9 +72,9 @@ class Disk:
 
 
 @pytest.fixture(params=sorted(FORMATS))
-def disk(user, request):
+def disk(layered_user, request):
     """A new volume of each format."""
-    return Disk(user, request.param)
+    return Disk(layered_user, request.param)
 
 
 @pytest.mark.short
