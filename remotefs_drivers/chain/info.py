@@ -29,6 +29,9 @@ from remotefs_drivers.chain import model
 from remotefs_drivers import errors
 
 _ACTIVE = 'active'
+#: Until Pike a clone was made by way of a snapshot with this and the id of
+#: the volume as its id. Cut off, that is left in the table for good.
+_OF_A_CLONE = 'tmp-snap-'
 
 
 def dumps(info):
@@ -77,7 +80,8 @@ def _checked(table, base):
     if not isinstance(table, dict):
         raise ValueError('it is no JSON object')
     for key, name in table.items():
-        if key != _ACTIVE and not uuidutils.is_uuid_like(key):
+        if key != _ACTIVE and not uuidutils.is_uuid_like(
+                key.removeprefix(_OF_A_CLONE)):
             raise ValueError('"%s" is neither "active" nor the id of a '
                              'snapshot' % key)
         if not isinstance(name, str) or not model.is_layer(base, name):
