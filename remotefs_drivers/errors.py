@@ -114,6 +114,14 @@ class LayerInvalid(exception.RemoteFSException):
                 '%(reason)s')
 
 
+class ChainNotMended(exception.InvalidVolume):
+    message = _('The overlays of volume %(volume)s, made by an old driver or '
+                'by Nova, do not all name the file below and its format as '
+                'they should: first is %(name)s. They cannot be read safely '
+                'before that is mended, which is done by the next request '
+                'once the volume is detached.')
+
+
 class JournalInvalid(exception.RemoteFSException):
     message = _('The journal %(path)s tells what was cut off by a crash, and '
                 'cannot be used: %(reason)s. Nothing was changed. Look at '

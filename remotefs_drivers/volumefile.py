@@ -87,6 +87,17 @@ class VolumeFile:
     def path_of(self, name):
         return os.path.join(self.folder, name)
 
+    def readable(self, chain):
+        """The path by which programs may open all of a chain.
+
+        One that a guest may have is not mended, and programs would look
+        into a layer for what no overlay says of it.
+
+        :raises ChainNotMended: when it is so
+        """
+        plans.check_mended(chain)
+        return self.path_of(chain.active.name)
+
     # The chain
 
     def chain(self, changing=False):
@@ -178,7 +189,7 @@ class VolumeFile:
         """
         alone = len(chain.layers) == 1
         file_format = chain.active.format if alone else file_format
-        path = source.path_of(chain.active.name)
+        path = source.readable(chain)
         formats.record(self._volume, file_format, self.share.location)
         self._create_empty(self.path, 0)
         with self._removed_on_error(self.path):
@@ -223,7 +234,7 @@ class VolumeFile:
     def grow(self, chain, new_size):
         """Make it larger, to so many GiB. When it fails it is as it was."""
         active = chain.active
-        self._grow(self.path_of(active.name), active.format, active.size,
+        self._grow(self.readable(chain), active.format, active.size,
                    new_size * units.Gi)
 
     def restore_size(self, chain):
@@ -264,21 +275,20 @@ class VolumeFile:
 
     def make_plain_copy(self, chain):
         """Make a raw copy of what it holds beside it; returns its name."""
+        path = self.readable(chain)
         self.remove_plain_copy()
         name = names.temporary(self.name, names.PLAIN_COPY)
         copy = self.path_of(name)
         self._create_empty(copy, chain.active.size)
         with self._removed_on_error(copy):
-            self.run(image.convert(self.path_of(chain.active.name),
-                                   chain.active.format, copy, 'raw'))
+            self.run(image.convert(path, chain.active.format, copy, 'raw'))
         return name
 
     def take_plain_copy(self, chain):
         """Write what the copy holds into the volume, and remove it."""
         copy = self.path_of(names.temporary(self.name, names.PLAIN_COPY))
         self._call('stat', 'size_of', copy)
-        self.run(image.overwrite(copy, 'raw',
-                                 self.path_of(chain.active.name),
+        self.run(image.overwrite(copy, 'raw', self.readable(chain),
                                  chain.active.format))
         self.remove_plain_copy()
 

@@ -173,6 +173,17 @@ def mend(chain):
                 after=chain.info, undo=())
 
 
+def check_mended(chain):
+    """Raise when programs might read something else through a chain.
+
+    :raises ChainNotMended: when there is anything to mend
+    """
+    mending = mend(chain)
+    if mending is not None:
+        raise errors.ChainNotMended(volume=chain.volume,
+                                    name=mending.prepare[0].name)
+
+
 def _shortened(chain, info):
     """The table, or None where it says nothing that is not plain."""
     if info.active == chain.base and not info.snapshots:

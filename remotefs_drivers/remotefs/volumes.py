@@ -355,9 +355,9 @@ class RemoteFSDriver(driver.VolumeDriver):
         """Make an image of a volume, whatever a tenant wrote into it."""
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
-            active = file.chain().active
+            chain = file.chain()
             images.upload(context, image_service, image_meta, volume,
-                          file.path_of(active.name), active.format,
+                          file.readable(chain), chain.active.format,
                           self._means.run, file.watching())
 
     # Moving

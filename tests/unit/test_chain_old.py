@@ -16,6 +16,7 @@ import pytest
 
 from remotefs_drivers.chain import info
 from remotefs_drivers.chain import model
+from remotefs_drivers.chain import plan
 from remotefs_drivers import errors
 
 BASE = 'volume-1'
@@ -36,3 +37,26 @@ def test_no_other_ids(key):
     text = '{"active": "volume-1", "%s": "volume-1.a"}' % key
     with pytest.raises(errors.InfoInvalid, match='id of a snapshot'):
         info.loads(text, BASE, 'path')
+
+
+def _chain(*overlays):
+    """:param overlays: (backing file, backing format) of each"""
+    layers = [model.Layer(BASE, 'raw', 1)]
+    layers += [model.Layer('%s.%d' % (BASE, number), 'qcow2', 1, *backing)
+               for number, backing in enumerate(overlays)]
+    return model.Chain('the-volume', BASE, tuple(layers))
+
+
+@pytest.mark.parametrize('overlays', [
+    (), ((BASE, 'raw'),), ((BASE, 'raw'), (BASE + '.0', 'qcow2'))])
+def test_mended(overlays):
+    assert plan.check_mended(_chain(*overlays)) is None
+
+
+@pytest.mark.parametrize('wrong', [
+    (BASE + '.0', None), (BASE + '.0', 'raw'),
+    ('/elsewhere/%s.0' % BASE, 'qcow2')])
+def test_not_mended(wrong):
+    with pytest.raises(errors.ChainNotMended, match='volume-1[.]1') as found:
+        plan.check_mended(_chain((BASE, 'raw'), wrong))
+    assert 'the-volume' in str(found.value)

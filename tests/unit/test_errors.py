@@ -28,6 +28,7 @@ PACKAGE = pathlib.Path(errors.__file__).parent
 #: Ours -> Cinder's, by which the manager, the API or the scheduler know what
 #: to do. A row that is missing here is a decision that nobody took.
 CINDERS = {
+    'ChainNotMended': 'InvalidVolume',
     'ShareConfigInvalid': 'InvalidConfigurationValue',
     'SharesConfigUnreadable': 'RemoteFSException',
     'NoSharesUsable': 'RemoteFSNoSharesMounted',
