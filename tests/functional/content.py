@@ -27,8 +27,14 @@ GIB = 1 << 30
 
 def write(path, file_format, pattern, offset, length):
     """Write a byte over a range, as a guest would."""
-    _run('qemu-io', '-f', file_format, '-c',
-         'write -P %#x %d %d' % (pattern, offset, length), path)
+    write_all(path, file_format, [(pattern, offset, length)])
+
+
+def write_all(path, file_format, ranges):
+    """The same over some ranges, each (pattern, offset, length)."""
+    commands = [part for each in ranges
+                for part in ('-c', 'write -P %#x %d %d' % each)]
+    _run('qemu-io', '-f', file_format, *commands, path)
 
 
 def assert_pattern(path, file_format, pattern, offset, length):

@@ -30,14 +30,15 @@ _FIRST = 0xa0
 class Story:
     """A volume on a driver of a rig (see tests.rig) and its snapshots.
 
+    :param volume: that is there already, else one is made
     :ivar state: pattern of each KiB that was written
     :ivar held: snapshot id -> the state when it was taken
     """
 
-    def __init__(self, rig, driver, folder, size=1, **fields):
+    def __init__(self, rig, driver, folder, size=1, volume=None, **fields):
         self.rig = rig
         self.driver = driver
-        self.volume = rig.volume(driver, size, **fields)
+        self.volume = volume or rig.volume(driver, size, **fields)
         self.snapshots = []
         self.state = {}
         self.held = {}
@@ -78,10 +79,10 @@ class Story:
         """Write at a place of its own, and at the common one."""
         self._count += 1
         pattern = _FIRST + self._count % 0x50
-        for number in (_COMMON, self._count):
-            content.write(self.path, self.format(), pattern, number * KIB,
-                          KIB)
-            self.state[number] = pattern
+        places = (_COMMON, self._count)
+        content.write_all(self.path, self.format(),
+                          [(pattern, place * KIB, KIB) for place in places])
+        self.state.update(dict.fromkeys(places, pattern))
 
     def snap(self, **fields):
         snapshot = self.rig.snapshot(self.driver, self.reload(), **fields)
