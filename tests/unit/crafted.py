@@ -16,11 +16,12 @@ import struct
 
 #: From the specification of each format.
 _DATA_FILE = 0x44415441
+_BACKING_FORMAT = 0xE2792ACA
 _END_OF_STREAM = struct.pack('<QII496s', 0, 0, 0, b'')
 
 
 def qcow2(version=3, size=1 << 20, backing=None, data=None, features=None,
-          backing_at=None, length=None, before=()):
+          backing_at=None, length=None, before=(), backing_format=None):
     """The first bytes of a qcow2 file.
 
     :param backing: name of a backing file, str or bytes
@@ -29,12 +30,15 @@ def qcow2(version=3, size=1 << 20, backing=None, data=None, features=None,
     :param backing_at: what the header says of where the name is
     :param length: what the header says of its own length
     :param before: other extensions: (type, data)
+    :param backing_format: what it says that the backing file is
     """
     names = [name.encode() if isinstance(name, str) else name
              for name in (backing, data)]
     if features is None:
         features = 4 if data is not None else 0
     extensions = b''.join(_extension(*each) for each in before)
+    if backing_format is not None:
+        extensions += _extension(_BACKING_FORMAT, backing_format.encode())
     if data is not None:
         extensions += _extension(_DATA_FILE, names[1])
     extensions += _extension(0, b'')

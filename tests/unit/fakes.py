@@ -21,14 +21,17 @@ import os
 import uuid
 
 from remotefs_drivers import errors
+from remotefs_drivers.qemu import header
 from remotefs_drivers import settings
 from remotefs_drivers.share import table
+from tests.unit import crafted
 
 #: Of a backend with thin raw volumes, secure, one pool for each share.
 SETTINGS = settings.Settings(
     prefix='fake', backend_name='fake', qcow2=False, sparse=True, thick=False,
-    share_timeout=5, pool_per_share=True, secure_operations='true',
-    secure_permissions='true', reserved_percentage=0, over_subscription=20.0)
+    share_timeout=5, pool_per_share=True, legacy_format=None,
+    secure_operations='true', secure_permissions='true',
+    reserved_percentage=0, over_subscription=20.0)
 
 
 class Source:
@@ -153,27 +156,94 @@ class Runner:
         return '', ''
 
     def _create(argv):
-        assert os.path.getsize(argv[-2]) == 0
-        _overwrite(argv[-2], b'QFI\xfb, of %s bytes' % argv[-1].encode())
+        path = argv[-2]
+        assert os.path.getsize(path) == 0
+        _write_header(path, int(argv[-1]), _after(argv, '-b'),
+                      _after(argv, '-F'))
 
-    def _convert(argv):
-        with open(argv[-2], 'rb') as source:
-            data = source.read(64)
-        _overwrite(argv[-1], b'%s of %s' % (
-            argv[argv.index('-O') + 1].encode(), data.rstrip(b'\0')))
+    def _rebase(argv):
+        path = argv[-1]
+        _write_header(path, _header(path).virtual_size, _after(argv, '-b'),
+                      _after(argv, '-F'))
 
     def _resize(argv):
-        _overwrite(argv[-2], b'QFI\xfb, of %s bytes' % argv[-1].encode())
+        path, size = argv[-2], int(argv[-1])
+        found = _header(path)
+        assert size >= found.virtual_size
+        _write_header(path, size, found.backing_file, found.backing_format)
+
+    def _commit(argv):
+        path = argv[-1]
+        found = _header(path)
+        below = os.path.join(os.path.dirname(path), found.backing_file)
+        if found.backing_format == 'raw':
+            if os.path.getsize(below) < found.virtual_size:
+                os.truncate(below, found.virtual_size)
+        else:
+            lower = _header(below)
+            _write_header(below, max(found.virtual_size, lower.virtual_size),
+                          lower.backing_file, lower.backing_format)
+        if content(path):
+            _overwrite(below, content(path))
+
+    def _convert(argv):
+        target, target_format = argv[-1], _after(argv, '-O')
+        if target_format == 'qcow2' and '-n' in argv:
+            assert _header(target)
+        _overwrite(target, b'%s of %s' % (target_format.encode(),
+                                          content(argv[-2])))
 
     _WORK = {'qemu-img create': _create,
-             'qemu-img convert': _convert,
-             'qemu-img resize': _resize}
+             'qemu-img rebase': _rebase,
+             'qemu-img resize': _resize,
+             'qemu-img commit': _commit,
+             'qemu-img convert': _convert}
+
+
+_HEADER_ROOM = 4096
+
+
+def content(path, length=64):
+    """What was written to a file, without the header that Runner makes."""
+    with open(path, 'rb') as stream:
+        if stream.read(4) == header.MAGIC:
+            stream.seek(_HEADER_ROOM)
+        else:
+            stream.seek(0)
+        return stream.read(length).rstrip(b'\0')
+
+
+def write(path, data):
+    """Write into a volume's file, as a guest does."""
+    _overwrite(path, data)
 
 
 def _overwrite(path, data):
     """Write at the beginning of a file that is there."""
     with open(path, 'r+b') as stream:
+        if stream.read(4) == header.MAGIC:
+            stream.seek(_HEADER_ROOM)
+        else:
+            stream.seek(0)
         stream.write(data)
+
+
+def _header(path):
+    found = header.read(path)
+    assert found is not None, 'it is not a qcow2 file: %s' % path
+    return found
+
+
+def _write_header(path, size, backing, backing_format):
+    with open(path, 'r+b') as stream:
+        stream.write(crafted.padded(
+            crafted.qcow2(size=size, backing=backing,
+                          backing_format=backing_format), _HEADER_ROOM))
+
+
+def _after(argv, option):
+    """The value of an option, or None."""
+    return argv[argv.index(option) + 1] if option in argv else None
 
 
 class Volume:
@@ -187,6 +257,7 @@ class Volume:
         self._name_id = None
         self.size = 1
         self.status = 'available'
+        self.attach_status = 'detached'
         self.host = 'host@fake'
         self.provider_location = None
         self.admin_metadata = {}
@@ -229,3 +300,26 @@ class Volume:
         assert self._is_admin, 'admin metadata is for admins'
         self.saved.append((self.provider_location,
                            dict(self.admin_metadata)))
+
+
+class Snapshot:
+    """As much of cinder.objects.Snapshot as drivers look at.
+
+    :ivar saved: progress at each save
+    """
+
+    def __init__(self, volume, **fields):
+        self.id = str(uuid.uuid4())
+        self.volume = volume
+        self.volume_id = volume.id
+        self.volume_size = volume.size
+        self.status = 'available'
+        self.progress = '0%'
+        self.display_name = None
+        self.saved = []
+        for name, value in fields.items():
+            assert hasattr(self, name), name
+            setattr(self, name, value)
+
+    def save(self):
+        self.saved.append(self.progress)

@@ -70,9 +70,8 @@ class TestPosix:
     @pytest.mark.parametrize('attach_type', ['local', 'gpfs'])
     def test_qcow2_needs_an_export(self, built, attach_type):
         """The volume is of a time when the options were others."""
+        volume = make(built, built.posix(**QCOW2))
         driver = built.posix(posix_attach_type=attach_type)
-        volume = make(built, driver)
-        volume.admin_metadata = {'format': 'qcow2'}
         with pytest.raises(errors.AttachTypeMismatch, match=attach_type):
             driver.initialize_connection(volume, {})
 
@@ -237,12 +236,44 @@ class TestRawCopy:
         driver.terminate_connection(volume, {}, force=False)
         assert built.names() == ['stat']
 
+    def test_for_a_backup_it_is_read(self, built, driver, volume):
+        volume.status, volume.migration_status = 'backing-up', None
+        found = driver.initialize_connection(volume, {})
+        assert found['data']['format'] == 'raw'
+        built.run.calls.clear()
+        driver.terminate_connection(volume, {}, force=True)
+        assert list(built.files()) == [volume.name]
+        assert built.run.calls == []
+
+    def test_what_is_restored_into_it_is_kept(self, built, driver, volume):
+        volume.status, volume.migration_status = 'restoring-backup', None
+        found = driver.initialize_connection(volume, {})
+        fakes.write(found['data']['device_path'], b'restored')
+        driver.terminate_connection(volume, {}, force=True)
+        path = os.path.join(built.folder, 'a', volume.name)
+        assert fakes.content(path) == b'qcow2 of restored'
+        assert list(built.files()) == [volume.name]
+
     @pytest.mark.parametrize('status', ['backing-up', 'restoring-backup'])
-    def test_none_for_backup(self, built, driver, volume, status):
-        volume.status, volume.migration_status = status, None
-        with pytest.raises(errors.RawDataOnly):
-            driver.initialize_connection(volume, {})
-        assert built.steps == []
+    def test_none_of_a_raw_volume(self, built, status):
+        driver = built.posix()
+        volume = make(built, driver, status=status)
+        found = driver.initialize_connection(volume, {})
+        assert found['data']['device_path'].endswith('/' + volume.name)
+        driver.terminate_connection(volume, {}, force=True)
+        assert built.run.calls == []
+        assert list(built.files()) == [volume.name]
+
+    @pytest.mark.parametrize('number', [0, 1, 2])
+    def test_a_restored_copy_is_not_lost_by_an_error(self, built, driver,
+                                                     volume, number):
+        volume.status, volume.migration_status = 'restoring-backup', None
+        driver.initialize_connection(volume, {})
+        built.steps.clear()
+        built.break_at = number
+        with pytest.raises((builder.Broken, errors.VolumeFileInvalid)):
+            driver.terminate_connection(volume, {}, force=True)
+        assert '.%s.plain-copy' % volume.name in built.files()
 
 
 class TestExports:

@@ -19,7 +19,8 @@ import os
 import pytest
 
 from remotefs_drivers import errors
-from remotefs_drivers.store import files
+from remotefs_drivers import remotefs
+from remotefs_drivers.store import direct
 from tests.unit import builder
 from tests.unit import fakes
 from tests.unit import things
@@ -27,7 +28,7 @@ from tests.unit import things
 
 @pytest.fixture
 def driver(built):
-    return built.posix('a', 'b')
+    return built.posix('a', 'b', posix_attach_type='nfs')
 
 
 @pytest.fixture
@@ -113,34 +114,54 @@ class TestOfSomebodyElse:
         with pytest.raises(errors.ShareUnknown):
             driver.delete_volume(volume)
 
-    @pytest.mark.parametrize('put', things.ALL)
-    def test_a_volume_with_snapshots(self, built, driver, volume, put):
-        """Made by another driver: its overlays would be orphans."""
-        put(path_of(built, volume) + '.info')
-        with pytest.raises(errors.VolumeHasSnapshots, match='.info exists'):
-            driver.delete_volume(volume)
-        assert volume.name in built.files('b')
+    @pytest.mark.parametrize('put', [things.file, things.link,
+                                     things.dangling_link, things.fifo])
+    @pytest.mark.parametrize('suffix', ['info', 'intent'])
+    def test_whatever_is_the_table_it_goes(self, built, driver, volume, put,
+                                           suffix):
+        """Nobody may be able to make a volume that cannot be deleted."""
+        path = '%s.%s' % (path_of(built, volume), suffix)
+        put(path)
+        driver.delete_volume(volume)
+        assert set(built.files('b')) <= {
+            '%s.%s.target' % (volume.name, suffix)}
+
+    def test_overlays_go_along(self, built, driver, volume):
+        path = path_of(built, volume)
+        for suffix in ('.one', '.two', '.info'):
+            things.file(path + suffix)
+        things.file(path + '0.one')
+        driver.delete_volume(volume)
+        assert list(built.files('b')) == [volume.name + '0.one']
 
     @pytest.mark.parametrize('verb', [
-        lambda driver, volume: driver.delete_volume(volume),
         lambda driver, volume: driver.extend_volume(volume, 2),
         lambda driver, volume: driver.initialize_connection(volume, {}),
+        lambda driver, volume: driver.local_path(volume),
         lambda driver, volume: driver.create_cloned_volume(
             fakes.Volume(), volume),
+        lambda driver, volume: driver.create_snapshot(
+            fakes.Snapshot(volume)),
+        lambda driver, volume: driver.delete_snapshot(
+            fakes.Snapshot(volume)),
+        lambda driver, volume: driver.revert_to_snapshot(
+            None, volume, fakes.Snapshot(volume)),
+        lambda driver, volume: driver.create_volume_from_snapshot(
+            fakes.Volume(), fakes.Snapshot(volume)),
         lambda driver, volume: driver.copy_volume_to_image(
             None, volume, None, {}),
         lambda driver, volume: driver.copy_image_to_volume(
             None, volume, None, 'x', disable_sparse=False),
     ])
     @pytest.mark.parametrize('as_root', [False, True])
-    def test_no_verb_touches_one_with_snapshots(self, built, driver, volume,
-                                                verb, as_root):
+    def test_no_verb_goes_by_a_damaged_table(self, built, driver, volume,
+                                             verb, as_root):
         if as_root:
             driver._means = dataclasses.replace(driver._means,
                                                 files=Daemon())
         things.file(path_of(built, volume) + '.info')
         before = built.files('b')
-        with pytest.raises(errors.VolumeHasSnapshots):
+        with pytest.raises(errors.InfoInvalid, match=path_of(built, volume)):
             verb(driver, volume)
         assert built.files('b') == before
         assert built.run.calls == []
@@ -153,7 +174,7 @@ class Daemon:
     """
 
     def __getattr__(self, name):
-        function = getattr(files, name)
+        function = getattr(direct, name)
 
         def call(*args):
             try:
@@ -212,7 +233,7 @@ class TestWithoutLocation:
 
 def test_deleting_a_snapshot_that_was_refused(built, driver):
     """Else it could never be deleted."""
-    assert driver.delete_snapshot(None) is None
+    assert remotefs.RemoteFSDriver.delete_snapshot(driver, None) is None
     assert built.steps == []
 
 

@@ -17,7 +17,7 @@ import os
 import pytest
 
 from remotefs_drivers import errors
-from remotefs_drivers.store import files
+from remotefs_drivers.store import direct
 from tests.unit import builder
 from tests.unit import fakes
 from tests.unit import things
@@ -173,17 +173,17 @@ class TestClone:
         """A file system that shares blocks."""
         def clone(source, target):
             with open(source, 'rb') as stream:
-                head = stream.read(64)
+                head = stream.read(8192)
             with open(target, 'r+b') as stream:
                 stream.write(head)
             os.truncate(target, os.path.getsize(source))
             return True
-        monkeypatch.setattr(files, 'clone', clone)
+        monkeypatch.setattr(direct, 'clone', clone)
 
     @pytest.fixture
     def copied(self, monkeypatch):
         """One that does not."""
-        monkeypatch.setattr(files, 'clone', lambda source, target: False)
+        monkeypatch.setattr(direct, 'clone', lambda source, target: False)
 
     STEPS = {
         'raw': ({}, ['stat', 'record', 'create', 'clone']),

@@ -23,7 +23,9 @@ from remotefs_drivers import posix
 from remotefs_drivers import privileged
 from remotefs_drivers.qemu import command
 from remotefs_drivers import remotefs
-from remotefs_drivers.store import files
+from remotefs_drivers.remotefs import volumes
+from remotefs_drivers.share import capacity
+from remotefs_drivers.store import direct
 from tests.unit import fakes
 
 MARKER = '.cinderSecureEnvIndicator'
@@ -99,7 +101,7 @@ class TestShares:
         def get(context, host, filters):
             asked.append((context.is_admin, host, filters))
             return found
-        monkeypatch.setattr(remotefs.objects.VolumeList, 'get_all_by_host',
+        monkeypatch.setattr(volumes.objects.VolumeList, 'get_all_by_host',
                             get)
         driver = built.nfs()
         assert remotefs.RemoteFSDriver._has_volumes(driver, 'nas:/x') is (
@@ -152,13 +154,13 @@ class TestRights:
     def test_a_share_that_cannot_be_marked(self, built, monkeypatch, caplog,
                                            failing):
         """None is marked then: after a restart the answer is the same."""
-        real = files.write_atomic
+        real = direct.write_atomic
 
         def write(path, text, mode):
             if path.endswith('/%s/%s' % (failing, MARKER)):
                 raise PermissionError(13, 'Permission denied')
             real(path, text, mode)
-        monkeypatch.setattr(files, 'write_atomic', write)
+        monkeypatch.setattr(direct, 'write_atomic', write)
         driver = built.posix('a', 'b', **AUTO)
         assert not driver.secure_file_operations_enabled()
         assert 'cannot be made' in caplog.text
@@ -259,8 +261,8 @@ class TestStats:
 
     def test_no_child_but_one_for_each_share(self, built, monkeypatch):
         asked = []
-        real = remotefs.shares.gate.capacity.ask
-        monkeypatch.setattr(remotefs.shares.gate.capacity, 'ask',
+        real = capacity.ask
+        monkeypatch.setattr(capacity, 'ask',
                             lambda *args: asked.append(args) or real(*args))
         driver = built.posix('a', 'b')
         asked.clear()

@@ -13,6 +13,7 @@
 """The stand-ins do what the real ones do."""
 
 import inspect
+import os
 
 from cinder import objects
 import pytest
@@ -20,11 +21,13 @@ import pytest
 from remotefs_drivers import errors
 from remotefs_drivers import locks
 from remotefs_drivers.qemu import command
+from remotefs_drivers.qemu import header
 from remotefs_drivers.qemu import image
 from remotefs_drivers.share import directories
 from remotefs_drivers.share import mounter
 from remotefs_drivers.share import sources
 from remotefs_drivers.share import table
+from remotefs_drivers.store import files
 from tests.unit import fakes
 
 objects.register_all()
@@ -118,16 +121,64 @@ class TestRunner:
         first.touch()
         second.touch()
         image.create_qcow2(str(first), 7).run(run)
-        assert first.read_bytes() == b'QFI\xfb, of 7 bytes'
+        assert header.read(str(first)).virtual_size == 7
         image.resize(str(first), 'qcow2', 9).run(run)
-        assert first.read_bytes() == b'QFI\xfb, of 9 bytes'
+        assert header.read(str(first)).virtual_size == 9
+        fakes.write(str(first), b'what the guest wrote')
         heard = []
         image.convert(str(first), 'qcow2', str(second), 'raw').run(
             run, progress=heard.append)
-        assert second.read_bytes() == b'raw of QFI\xfb, of 9 bytes'
+        assert second.read_bytes() == b'raw of what the guest wrote'
         assert heard == [100.0]
         assert [argv[1] for argv in run.calls] == ['create', 'resize',
                                                    'convert']
+
+    @pytest.mark.parametrize('base_format', ['raw', 'qcow2'])
+    def test_overlays(self, tmp_path, base_format):
+        run = fakes.Runner()
+        names = [str(tmp_path / name) for name in 'abc']
+        for name in names:
+            files.create(name, 0, 0o600)
+        a, b, c = names
+        if base_format == 'qcow2':
+            image.create_qcow2(a, 7).run(run)
+        image.create_overlay(b, 'a', base_format, 7).run(run)
+        image.create_overlay(c, 'b', 'qcow2', 9).run(run)
+        assert header.read(c)[1:] == (9, 'b', None, 'qcow2')
+        for name in (b, c):
+            fakes.write(name, name[-1].encode())
+        # What is in the way of a merge is overwritten, and grows.
+        image.commit(b).run(run)
+        image.rebase(c, 'a', base_format).run(run)
+        assert header.read(c)[1:] == (9, 'a', None, base_format)
+        assert fakes.content(c) == b'c'
+        assert fakes.content(a) == b'b'
+        image.commit(c).run(run)
+        assert fakes.content(a) == b'c'
+        assert (header.read(a).virtual_size if base_format == 'qcow2'
+                else os.path.getsize(a)) == 9
+
+    def test_an_empty_overlay_merges_nothing(self, tmp_path):
+        run = fakes.Runner()
+        a, b = str(tmp_path / 'a'), str(tmp_path / 'b')
+        files.create(a, 7, 0o600)
+        files.create(b, 0, 0o600)
+        fakes.write(a, b'a')
+        image.create_overlay(b, 'a', 'raw', 7).run(run)
+        image.commit(b).run(run)
+        assert fakes.content(a) == b'a'
+
+    @pytest.mark.parametrize('call', [
+        lambda path: image.convert(path, 'raw', path, 'qcow2'),
+        lambda path: image.resize(path, 'qcow2', 9),
+        lambda path: image.rebase(path, 'x', 'raw'),
+        lambda path: image.commit(path),
+    ])
+    def test_raw_is_not_qcow2(self, tmp_path, call):
+        path = str(tmp_path / 'a')
+        files.create(path, 7, 0o600)
+        with pytest.raises(AssertionError, match='not a qcow2 file'):
+            call(path).run(fakes.Runner())
 
     def test_as_the_real_one_it_makes_no_file(self, tmp_path):
         with pytest.raises(FileNotFoundError):
@@ -176,3 +227,21 @@ class TestVolume:
                                                ('n', 'volume-n')])
     def test_is_named_by_its_name_id(self, name_id, name):
         assert fakes.Volume(id='i', _name_id=name_id).name == name
+
+
+class TestSnapshot:
+    def test_has_no_attribute_that_cinders_has_not(self):
+        ours = {name for name in dir(fakes.Snapshot(fakes.Volume()))
+                if not name.startswith('__')}
+        cinders = set(dir(objects.Snapshot)) | set(objects.Snapshot.fields)
+        assert ours - {'saved'} <= cinders
+
+    def test_remembers_what_is_saved(self):
+        snapshot = fakes.Snapshot(fakes.Volume(size=3), progress='5%')
+        snapshot.save()
+        assert snapshot.saved == ['5%']
+        assert snapshot.volume_size == 3
+
+    def test_refuses_a_field_that_there_is_not(self):
+        with pytest.raises(AssertionError):
+            fakes.Snapshot(fakes.Volume(), sice=1)

@@ -106,18 +106,6 @@ class TestSizes:
         with pytest.raises(FileNotFoundError):
             files.size_of(path)
 
-    def test_alone(self, path):
-        files.create(path, 512, 0o660)
-        assert files.size_alone(path, path + '.info') == 512
-
-    @pytest.mark.parametrize('put', things.ALL)
-    def test_not_alone(self, path, put):
-        files.create(path, 512, 0o660)
-        put(path + '.info')
-        with pytest.raises(FileExistsError) as info:
-            files.size_alone(path, path + '.info')
-        assert info.value.filename == path + '.info'
-
 
 class TestChange:
     """Of a file that is there: grow, shrink_back, blank."""
@@ -189,26 +177,3 @@ class TestRemove:
         with pytest.raises(OSError):
             files.remove(path)
         assert os.path.isdir(path)
-
-    def test_alone_with_what_goes_along(self, path):
-        for name in (path, path + '.a', path + '.b'):
-            things.file(name)
-        assert files.remove_alone(path, [path + '.a', path + '.c'],
-                                  path + '.info')
-        assert sorted(os.listdir(os.path.dirname(path))) == ['volume-1.b']
-
-    def test_alone_when_only_a_rest_is_there(self, path):
-        """A removal that was cut off, done again."""
-        things.file(path + '.a')
-        assert not files.remove_alone(path, [path + '.a'], path + '.info')
-        assert os.listdir(os.path.dirname(path)) == []
-
-    @pytest.mark.parametrize('put', things.ALL)
-    def test_not_alone(self, path, put):
-        things.file(path)
-        things.file(path + '.a')
-        put(path + '.info')
-        with pytest.raises(FileExistsError) as info:
-            files.remove_alone(path, [path + '.a'], path + '.info')
-        assert info.value.filename == path + '.info'
-        assert os.path.exists(path) and os.path.exists(path + '.a')

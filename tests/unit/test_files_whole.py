@@ -175,6 +175,36 @@ class TestWriteAtomic:
         assert found <= {'volume-1', 'volume-1.target'}
 
 
+class TestReplace:
+    @pytest.fixture
+    def new(self, path):
+        things.file(path + '.new', b'new')
+        return path + '.new'
+
+    @pytest.mark.parametrize('put', [None, things.file, things.link,
+                                     things.dangling_link, things.fifo])
+    def test_it_takes_the_place(self, path, new, put):
+        if put is not None:
+            put(path)
+        files.replace(new, path)
+        assert things.read(path) == b'new'
+        assert not os.path.islink(path) and not os.path.exists(new)
+        if put is things.link:
+            assert things.read(path + '.target') == things.TEXT
+
+    def test_the_names_are_on_the_disk_in_the_end(self, path, new,
+                                                  monkeypatch):
+        flushed = things.watch_flushes(monkeypatch)
+        files.replace(new, path)
+        assert flushed == [os.path.basename(os.path.dirname(path))]
+
+    def test_of_nothing(self, path):
+        things.file(path)
+        with pytest.raises(FileNotFoundError):
+            files.replace(path + '.new', path)
+        assert things.read(path) == things.TEXT
+
+
 @pytest.mark.parametrize('found', ['volume-1', '.volume-1', 'volume-1.tmp',
                                    '.volume-10.x.tmp', '.volume-1.info'])
 def test_is_rest_of_nothing(found):

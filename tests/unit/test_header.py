@@ -57,7 +57,38 @@ def read(tmp_path):
     (crafted.qcow2(version=2, features=4), (2, 1 << 20, None, None)),
 ])
 def test_what_it_says(read, made, expected):
-    assert tuple(read(made)) == expected
+    found = read(made)
+    assert (found.version, found.virtual_size, found.backing_file,
+            found.data_file) == expected
+
+
+@pytest.mark.parametrize('made, expected', [
+    (crafted.qcow2(backing='base', backing_format='raw'), 'raw'),
+    (crafted.qcow2(version=2, backing='base', backing_format='qcow2'),
+     'qcow2'),
+    # Behind another extension.
+    (crafted.qcow2(backing='base', backing_format='raw',
+                   before=[(0x6803f857, bytes(48))]), 'raw'),
+    # It need not be there.
+    (crafted.qcow2(backing='base'), None),
+    (crafted.qcow2(version=2, backing='base'), None),
+    # Of no backing file it says nothing.
+    (crafted.qcow2(backing_format='raw'), None),
+    # Nor is a name an extension, though it begins like one.
+    (crafted.qcow2(version=2)[:8] +
+     struct.pack('>QI', 72, 16) + crafted.qcow2(version=2)[20:72] +
+     struct.pack('>II', 0x62617365, 5) + b'raw\0\0\0\0\0', None),
+])
+def test_what_the_backing_file_is(read, made, expected):
+    found = read(made)
+    assert found.backing_format == expected
+
+
+def test_a_link_is_not_followed(tmp_path):
+    (tmp_path / 'target').write_bytes(crafted.qcow2())
+    (tmp_path / 'link').symlink_to(tmp_path / 'target')
+    with pytest.raises(OSError):
+        header.read(str(tmp_path / 'link'))
 
 
 @pytest.mark.parametrize('data', [
@@ -114,6 +145,7 @@ def test_any_bytes_after_the_magic(tmp_path_factory, data):
        features=strategies.integers(0, 7),
        backing=strategies.none() | strategies.text(max_size=8),
        data=strategies.none() | strategies.text(max_size=8),
+       backing_format=strategies.none() | strategies.text(max_size=8),
        backing_at=strategies.integers(0, (1 << 64) - 1),
        length=strategies.integers(0, (1 << 32) - 1),
        cut=strategies.integers(4, 250))

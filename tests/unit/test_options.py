@@ -41,6 +41,7 @@ NFS = {
     'nfs_qcow2_volumes': False,
     'nfs_share_timeout': 10,
     'nfs_pool_per_share': True,
+    'nfs_legacy_base_format': None,
 }
 POSIX = {
     'posix_directories': [],
@@ -50,6 +51,7 @@ POSIX = {
     'posix_qcow2_volumes': False,
     'posix_share_timeout': 10,
     'posix_pool_per_share': True,
+    'posix_legacy_base_format': None,
 }
 ALL = options.nas_opts + options.nfs_opts + options.posix_opts
 INTREE = (intree_remotefs.nas_opts + intree_remotefs.volume_opts +

@@ -15,13 +15,14 @@
 import errno
 import inspect
 
+from cinder import exception
 from oslo_privsep import daemon
 import pytest
 
 from remotefs_drivers import errors
 from remotefs_drivers import privileged
 from remotefs_drivers.qemu import command
-from remotefs_drivers.store import files
+from remotefs_drivers.store import direct
 
 NAMES = sorted(name for name, found in vars(privileged).items()
                if privileged.default.is_entrypoint(found))
@@ -41,13 +42,29 @@ def test_there_are_functions():
 
 
 @pytest.mark.parametrize('name', ON_FILES)
-def test_a_function_is_the_one_of_files(name, in_daemon, monkeypatch):
-    real = getattr(files, name)
+def test_a_function_is_the_one_of_the_store(name, in_daemon, monkeypatch):
+    real = getattr(direct, name)
     arguments = tuple('x' for _ in inspect.signature(real).parameters)
-    monkeypatch.setattr(files, name, lambda *given: (name, given))
+    monkeypatch.setattr(inspect.getmodule(real), real.__name__,
+                        lambda *given: (name, given))
     assert getattr(privileged, name)(*arguments) in ((name, arguments), None)
     with pytest.raises(TypeError):
         getattr(privileged, name)(*arguments, 'one too many')
+
+
+def test_all_that_the_service_does_root_can_do():
+    """The driver takes the one module or the other."""
+    done = {name for name, found in vars(direct).items()
+            if inspect.isfunction(found)}
+    assert done == set(ON_FILES)
+
+
+@pytest.mark.parametrize('name', ON_FILES)
+def test_the_signatures_agree(name):
+    def parameters(module):
+        return [(each.name, each.default, each.kind) for each in
+                inspect.signature(getattr(module, name)).parameters.values()]
+    assert parameters(privileged) == parameters(direct)
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -124,11 +141,13 @@ def test_a_daemon_that_runs_is_not_started_again(monkeypatch):
                           command='dd if=/dev/zero'),
     FileExistsError(errno.EEXIST, 'it exists', '/x'),
     OSError(errno.ELOOP, 'it is a symbolic link', '/x'),
+    errors.InfoInvalid(path='/x', reason='it is no JSON object'),
+    errors.LayerInvalid(path='/x', reason='it is a symbolic link'),
 ])
 def test_an_error_comes_back_as_it_was(error):
     """The daemon sends the class and ``args``; the client raises that."""
     received = type(error)(*error.args)
     assert type(received) is type(error)
     assert getattr(received, 'errno', None) == getattr(error, 'errno', None)
-    if isinstance(error, errors.CommandFailed):
+    if isinstance(error, exception.CinderException):
         assert str(received) == str(error)

@@ -39,10 +39,10 @@ VERBS = {
     'migrate, retype, between backends': ['migrate_volume', 'retype',
                                           'update_migrated_volume'],
     'statistics, a pool for each share': ['get_volume_stats'],
-    'back up, restore: raw volumes': ['get_backup_device'],
-    'snapshots, and all that needs them': ['create_snapshot',
-                                           'create_volume_from_snapshot',
-                                           'revert_to_snapshot'],
+    'back up, restore': ['get_backup_device'],
+    'snapshot, not attached': ['create_snapshot', 'delete_snapshot'],
+    'volume from a snapshot, larger too': ['create_volume_from_snapshot'],
+    'revert to the newest snapshot': ['revert_to_snapshot'],
     'manage, unmanage': ['manage_existing', 'manage_existing_get_size'],
 }
 #: A row -> what the driver tells the scheduler of it.
@@ -51,7 +51,8 @@ FEATURES = {
     'attach to several servers': 'multiattach',
 }
 #: Rows about what is in a volume, which tests of these verbs hold.
-OTHERS = {'back up, restore: qcow2 volumes', 'encrypted volume types'}
+#: What Nova would be asked for, and rows that a driver cannot be asked for.
+OTHERS = {'snapshot, attached', 'encrypted volume types'}
 YES = {'yes', 'by Cinder'}
 NO = {'no', 'not yet'}
 

@@ -30,25 +30,108 @@ def test_refuse_encrypted(key, refused):
         states.refuse_encrypted(volume)
 
 
-@pytest.mark.parametrize('status, file_format, refused', [
-    ('backing-up', 'raw', False),
-    ('restoring-backup', 'raw', False),
-    # cinder-backup would take the file for the bytes of the volume.
-    ('backing-up', 'qcow2', True),
-    ('restoring-backup', 'qcow2', True),
-    ('in-use', 'qcow2', False),
-    ('available', 'qcow2', False),
-])
-def test_refuse_backup_of(status, file_format, refused):
+#: Each status in which a volume's or a snapshot's file is looked after:
+#: may be copied, snapshot made, snapshot of the image cache made, deleted,
+#: reverted; a snapshot: may be copied.
+STATUSES = [
+    ('available', 'copy snap cached delete revert from'),
+    # cinder-backup makes its own snapshot, reads it, and deletes it.
+    ('backing-up', 'copy snap cached delete from'),
+    # Cinder fills a volume with an image, and its cache from that.
+    ('downloading', 'copy cached delete'),
+    # A volume that is deleted goes with its snapshots ("cascade").
+    ('deleting', 'delete'),
+    ('reverting', 'revert'),
+    # Of a snapshot, as cinder-backup sets it.
+    ('restoring', 'from'),
+    # A guest has it.
+    ('in-use', ''),
+    ('attaching', ''), ('detaching', ''), ('reserved', ''),
+    ('creating', ''), ('extending', ''), ('restoring-backup', ''),
+    ('uploading', ''), ('retyping', ''), ('maintenance', ''),
+    ('error', ''), ('error_deleting', ''), ('error_extending', ''),
+]
+
+
+def _verbs(volume, display_name=None):
+    snapshot = fakes.Snapshot(volume, display_name=display_name)
+    of_cache = fakes.Snapshot(volume, display_name='tmp-snap-the-image')
+    snapshot.status = volume.status
+    return {
+        'copy': (lambda: states.refuse_busy_source(volume),
+                 errors.SourceBusy),
+        'snap': (lambda: states.refuse_snapshot_of(volume, snapshot),
+                 errors.VolumeBusy),
+        'cached': (lambda: states.refuse_snapshot_of(volume, of_cache),
+                   errors.VolumeBusy),
+        'delete': (lambda: states.refuse_delete_snapshot_of(volume),
+                   errors.VolumeBusy),
+        'revert': (lambda: states.refuse_revert_of(volume),
+                   errors.VolumeBusy),
+        'from': (lambda: states.refuse_busy_snapshot(snapshot),
+                 errors.SnapshotBusy),
+    }
+
+
+@pytest.mark.parametrize('status, allowed', STATUSES)
+@pytest.mark.parametrize('verb', ['copy', 'snap', 'cached', 'delete',
+                                  'revert', 'from'])
+def test_what_a_status_allows(status, allowed, verb):
     volume = fakes.Volume(status=status)
-    if not refused:
-        states.refuse_backup_of(volume, file_format)
+    check, error = _verbs(volume)[verb]
+    if verb in allowed.split():
+        check()
         return
-    with pytest.raises(errors.RawDataOnly, match=status):
-        states.refuse_backup_of(volume, file_format)
+    with pytest.raises(error) as info:
+        check()
+    assert '"%s"' % status in str(info.value)
+    assert 'available' in str(info.value)
 
 
-#: status, migration_status, attached -> target, source, Cinder's own
+@pytest.mark.parametrize('name', [None, '', 'mine', 'x-tmp-snap-'])
+def test_a_name_that_is_not_of_the_cache(name):
+    volume = fakes.Volume(status='downloading')
+    check, error = _verbs(volume, display_name=name)['snap']
+    with pytest.raises(error):
+        check()
+
+
+@pytest.mark.parametrize('status', ['available', 'backing-up', 'reverting'])
+@pytest.mark.parametrize('verb', ['snap', 'cached', 'delete', 'revert'])
+def test_no_chain_is_changed_under_a_guest(status, verb):
+    """Cinder backs up volumes that are in use."""
+    volume = fakes.Volume(status=status, attach_status='attached')
+    check, __ = _verbs(volume)[verb]
+    with pytest.raises(errors.VolumeAttached, match=volume.id):
+        check()
+
+
+@pytest.mark.parametrize('attach_status, expected', [
+    ('attached', True), ('detached', False), ('attaching', False),
+    ('error_attaching', False), (None, False)])
+def test_is_attached(attach_status, expected):
+    volume = fakes.Volume(attach_status=attach_status)
+    assert states.is_attached(volume) is expected
+
+
+@pytest.mark.parametrize('status, migration, attached, expected', [
+    # (plain bytes only, restored)
+    ('available', None, False, (False, False)),
+    ('backing-up', None, False, (True, False)),
+    ('restoring-backup', None, False, (True, True)),
+    ('available', 'migrating', False, (True, False)),
+    # Its guest's host copies it, and knows its format.
+    ('in-use', 'migrating', True, (False, False)),
+    # Raw always.
+    ('available', 'target:x', False, (False, False)),
+])
+def test_plain_bytes(status, migration, attached, expected):
+    volume = fakes.Volume(status=status, migration_status=migration,
+                          volume_attachment=['x'] if attached else [])
+    assert (states.is_plain_bytes_only(volume),
+            states.is_restored(volume)) == expected
+
+
 ROWS = [
     ('available', None, False, (False, False, False)),
     ('in-use', None, True, (False, False, False)),
