@@ -25,8 +25,10 @@ from remotefs_drivers import errors
 PLAIN_COPY = 'plain-copy'
 #: The overlay that will take the place of the active one.
 NEW_OVERLAY = 'new-overlay'
+#: An empty qcow2 base, until it takes the place of the old one.
+NEW_BASE = 'new-base'
 
-_PURPOSES = (PLAIN_COPY, NEW_OVERLAY)
+_PURPOSES = (PLAIN_COPY, NEW_OVERLAY, NEW_BASE)
 
 
 def of(volume):

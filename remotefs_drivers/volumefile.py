@@ -198,7 +198,7 @@ class VolumeFile:
                 self._grow(self.path, file_format, chain.active.size,
                            self._volume.size * units.Gi)
             else:
-                self.blank(self.path, file_format)
+                self._blank(self.path, file_format, self._means.thick)
                 self.run(image.convert(path, chain.active.format, self.path,
                                        file_format))
 
@@ -226,10 +226,26 @@ class VolumeFile:
 
         :param thick: reserve the whole size, whatever the options say
         """
+        thick = thick or self._means.thick
+        if file_format == 'raw':
+            self._blank(path, file_format, thick)
+            return
+        # An empty file is not qcow2, and could not be filled again if this
+        # is cut off: a new one takes its place by a rename.
+        new = self.path_of(names.temporary(self.name, names.NEW_BASE))
+        self._call('delete', 'remove', new)
+        self._create_empty(new, 0)
+        with self._removed_on_error(new):
+            self._lay_out(new, file_format, self._volume.size * units.Gi,
+                          thick)
+            self._call('rename', 'replace', new, path)
+
+    def _blank(self, path, file_format, thick):
+        """Empty a file that nobody needs any more, and prepare it."""
         size = self._volume.size * units.Gi
         self._call('truncate', 'blank', path,
                    size if file_format == 'raw' else 0)
-        self._lay_out(path, file_format, size, thick or self._means.thick)
+        self._lay_out(path, file_format, size, thick)
 
     def grow(self, chain, new_size):
         """Make it larger, to so many GiB. When it fails it is as it was."""

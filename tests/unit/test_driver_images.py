@@ -79,8 +79,10 @@ class TestToVolume:
         'raw': ({}, ['stat', 'truncate', 'convert']),
         'raw, reserved': (THICK, ['stat', 'truncate', 'fallocate',
                                   'convert']),
-        # The in-tree driver says qcow2 and writes raw.
-        'qcow2': (QCOW2, ['stat', 'truncate', 'create', 'convert']),
+        # The in-tree driver says qcow2 and writes raw. The empty file is
+        # made beside, so that there is a qcow2 file at every moment.
+        'qcow2': (QCOW2, ['stat', 'delete', 'create', 'create', 'rename',
+                          'convert']),
     }
 
     @pytest.mark.parametrize('kind', STEPS)
@@ -109,11 +111,9 @@ class TestToVolume:
         driver = built.posix(**self.STEPS[kind][0])
         volume = make(built, driver)
         path = os.path.join(built.folder, 'a', volume.name)
-        with open(path, 'r+b') as stream:
-            stream.write(b'x' * 500)
+        fakes.write(path, b'x' * 500)
         fill(driver, glance, volume)
-        with open(path, 'rb') as stream:
-            assert b'xxx' not in stream.read(500)
+        assert b'xxx' not in fakes.content(path, 500)
 
     @pytest.mark.parametrize('image, disk_format, words', [
         (crafted.padded(crafted.qcow2(backing='/etc/shadow')), 'qcow2',
@@ -154,6 +154,31 @@ class TestToVolume:
             assert list(built.files()) == [volume.name]
         built.break_at = None
         fill(driver, glance, volume)
+        assert list(built.files()) == [volume.name]
+
+    def test_what_a_killed_service_left_is_replaced(self, built, glance):
+        driver = built.posix(**QCOW2)
+        volume = make(built, driver)
+        things.file(os.path.join(built.folder, 'a',
+                                 '.%s.new-base' % volume.name))
+        fill(driver, glance, volume)
+        assert list(built.files()) == [volume.name]
+
+    @pytest.mark.parametrize('options', [{'posix_attach_type': 'nfs'},
+                                         QCOW2])
+    def test_not_over_snapshots(self, built, glance, options, monkeypatch):
+        """The API fills a volume anew whether it has snapshots or not."""
+        driver = built.posix(**options)
+        volume = make(built, driver)
+        base = os.path.join(built.folder, 'a', volume.name)
+        fakes.write(base, b'of the snapshot')
+        driver.create_snapshot(fakes.Snapshot(volume))
+        before = built.files()
+        monkeypatch.setattr(images, 'downloaded', pytest.fail)
+        with pytest.raises(errors.VolumeHasSnapshots, match=volume.id):
+            fill(driver, glance, volume)
+        assert built.files() == before
+        assert fakes.content(base) == b'of the snapshot'
 
     @pytest.mark.parametrize('spoil, error', [
         (lambda volume: setattr(volume, 'admin_metadata', {}),
