@@ -240,8 +240,9 @@ class RemoteFSDriver(driver.VolumeDriver):
                                        new_size=new_size)
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
+            chain = file.chain()
             try:
-                file.grow(file.chain(), new_size)
+                file.grow(chain, new_size)
             except (errors.CommandFailed, errors.CommandTimeout,
                     errors.VolumeFileInvalid) as error:
                 raise errors.ExtendFailed(volume=volume.id,
