@@ -50,7 +50,8 @@ def is_layer(base, name):
     prefix, dot, suffix = name.partition(base + '.')
     return (not prefix and bool(dot) and bool(suffix) and
             suffix not in _NO_LAYERS and
-            not any(each in suffix for each in '/.\0\n'))
+            suffix.isascii() and suffix.isprintable() and
+            '/' not in suffix and '.' not in suffix)
 
 
 @dataclasses.dataclass(frozen=True)
