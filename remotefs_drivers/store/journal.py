@@ -56,12 +56,13 @@ def loads(text, base, path):
         if not isinstance(data, dict) or data.get('version') != _VERSION:
             raise ValueError('it is not of version %d' % _VERSION)
         return plan.Plan(
-            verb=str(data['verb']), snapshot=data['snapshot'],
+            verb=_text(data['verb']),
+            snapshot=_optional(_text, data['snapshot']),
             prepare=_of_data(data['prepare'], base),
             before=chain_info.of_table(data['before'], base),
             after=chain_info.of_table(data['after'], base),
             finish=_of_data(data['finish'], base),
-            undo=_of_data(data['undo'], base))
+            undo=_optional(_of_data, data['undo'], base))
     except KeyError as error:
         raise errors.JournalInvalid(path=path, reason='%s is missing' % error)
     except (TypeError, ValueError, RecursionError) as error:
@@ -72,9 +73,19 @@ def _as_data(some):
     return None if some is None else [steps.as_data(each) for each in some]
 
 
+def _optional(function, data, *args):
+    return None if data is None else function(data, *args)
+
+
+def _text(data):
+    if not isinstance(data, str):
+        raise ValueError('%r is not a text' % (data,))
+    return data
+
+
 def _of_data(data, base):
-    if data is None:
-        return None
+    if not isinstance(data, list):
+        raise ValueError('%r is not a list of steps' % (data,))
     return tuple(steps.of_data(each, lambda name: _is_name(base, name))
                  for each in data)
 
