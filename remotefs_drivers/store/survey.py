@@ -18,6 +18,7 @@ values only, so that root can do it as well (see privileged).
 
 import errno
 import os
+import stat
 
 from remotefs_drivers.chain import info as chain_info
 from remotefs_drivers.chain import model
@@ -153,8 +154,14 @@ def _text(path):
             raise errors.LayerInvalid(path=path,
                                       reason='it is a symbolic link')
         raise
-    with os.fdopen(descriptor, 'rb') as stream:
-        text = stream.read(_LONGEST_TEXT + 1)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise errors.LayerInvalid(path=path,
+                                      reason='it is not a regular file')
+        with open(descriptor, 'rb', closefd=False) as stream:
+            text = stream.read(_LONGEST_TEXT + 1)
+    finally:
+        os.close(descriptor)
     if len(text) > _LONGEST_TEXT:
         raise errors.LayerInvalid(path=path, reason='it has more than %d '
                                                     'bytes' % _LONGEST_TEXT)
