@@ -25,7 +25,7 @@ from remotefs_drivers.chain import plan
 from remotefs_drivers import errors
 
 BASE = 'volume-1'
-SIZE = 1 << 30
+SIZE = 4096
 TEMPORARY = '.volume-1.new-overlay'
 
 

@@ -1,0 +1,569 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""The executor: in which order, and what becomes of it when it is cut off.
+
+On real files, with a stand-in for qemu-img (see fakes) and hands that fail
+at any call, or die there: a dead process does nothing more.
+"""
+
+import json
+import os
+
+import pytest
+
+from remotefs_drivers.chain import info as chain_info
+from remotefs_drivers.chain import plan
+from remotefs_drivers import errors
+from remotefs_drivers.qemu import header
+from remotefs_drivers.store import direct
+from remotefs_drivers.store import executor
+from remotefs_drivers.store import journal
+from tests.unit import chains
+from tests.unit import crafted
+from tests.unit import fakes
+from tests.unit import things
+
+BASE = chains.BASE
+INFO, INTENT = BASE + '.info', BASE + '.intent'
+NEW = '%s.%s' % (BASE, chains.ident(9))
+TEMPORARY = chains.TEMPORARY
+
+
+class Broken(Exception):
+    """What a call raises on request."""
+
+
+class Died(BaseException):
+    """The process was killed."""
+
+
+@pytest.fixture(autouse=True)
+def no_flushes(monkeypatch):
+    """Thousands of them; what is flushed when is for test_files_whole."""
+    monkeypatch.setattr(os, 'fsync', lambda descriptor: None)
+
+
+class Hands:
+    """Does what it is told, and writes it down.
+
+    :ivar calls: (function or command, name of the file)
+    :ivar break_at: number of the call that fails, or None
+    :ivar late: it fails when it is done already
+    :ivar error: what it raises; after Died nothing can be done
+    """
+
+    mode = 0o660
+
+    def __init__(self, break_at=None, late=False, error=Broken):
+        self.calls = []
+        self.break_at, self.late, self.error = break_at, late, error
+        self.runner = fakes.Runner()
+        self._dead = False
+
+    def call(self, what, function, path, *args):
+        try:
+            return self._step((function, os.path.basename(path)),
+                              lambda: getattr(direct, function)(path, *args))
+        except FileExistsError:
+            raise errors.VolumeFileExists(volume='1', path=path)
+
+    def run(self, operation):
+        verb = operation.argv[1]
+        path = operation.argv[-2 if verb == 'create' else -1]
+        self._step(('qemu-img ' + verb, os.path.basename(path)),
+                   lambda: operation.run(self.runner))
+
+    def _step(self, name, function):
+        if self._dead:
+            raise Died()
+        number = len(self.calls)
+        self.calls.append(name)
+        broken = number == self.break_at
+        if broken and not self.late:
+            self._break()
+        result = function()
+        if broken:
+            self._break()
+        return result
+
+    def _break(self):
+        self._dead = self.error is Died
+        raise self.error()
+
+
+class Share:
+    """A folder with the files of a chain, and what they hold."""
+
+    def __init__(self, folder, chain):
+        self.folder = str(folder)
+        self.chain = chain
+        for layer in chain.layers:
+            self._put(layer)
+        if chain.info is not None:
+            things.file(self.path(INFO),
+                        chain_info.dumps(chain.info).encode())
+
+    def _put(self, layer):
+        if layer.format == 'raw':
+            things.file(self.path(layer.name), bytes(512))
+        else:
+            things.file(self.path(layer.name), crafted.padded(crafted.qcow2(
+                size=layer.size, backing=layer.backing,
+                backing_format=layer.backing_format)))
+        fakes.write(self.path(layer.name), layer.name.encode())
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def text(self, name):
+        if not os.path.exists(self.path(name)):
+            return None
+        return things.read(self.path(name)).decode()
+
+    def table(self):
+        text = self.text(INFO)
+        return None if text is None else json.loads(text)
+
+    def names(self):
+        return set(os.listdir(self.folder))
+
+    def read(self, name):
+        """What a host sees through a file, at the one place written to."""
+        name = os.path.basename(name)
+        found = fakes.content(self.path(name))
+        head = None
+        if name != BASE or self.chain.lowest.format == 'qcow2':
+            head = header.read(self.path(name))
+        if not found and head is not None and head.backing_file:
+            return self.read(head.backing_file)
+        return found
+
+    def state(self):
+        """All that a user can see, and the names of the files."""
+        table = self.table() or {'active': BASE}
+        held = {}
+        for key, name in table.items():
+            if key == 'active':
+                held[key] = self.read(name)
+            elif name in self.names():
+                below = header.read(self.path(name)).backing_file
+                held[key] = below and self.read(below)
+        return held, self.names(), self.table()
+
+    def run(self, made, **hands):
+        hands = Hands(**hands)
+        executor.Executor(hands, self.folder, BASE).run(made)
+        return hands.calls
+
+    def recover(self, forward=True, **hands):
+        """What whoever comes next does; (calls, answer)"""
+        text = self.text(INTENT)
+        if text is None:
+            return [], None
+        hands = Hands(**hands)
+        answer = executor.Executor(hands, self.folder, BASE).recover(
+            text, self.text(INFO), forward=forward)
+        return hands.calls, answer
+
+
+def _delete(place):
+    return lambda chain: plan.delete_snapshot(chain, chains.ident(place))
+
+
+def _mend(chain):
+    return plan.mend(chain)
+
+
+#: verb -> (chain, plan for it)
+VERBS = {
+    'create the first': (
+        chains.make(0),
+        lambda chain: plan.create_snapshot(chain, chains.ident(9), 512)),
+    'create another': (
+        chains.make(2),
+        lambda chain: plan.create_snapshot(chain, chains.ident(9), 512)),
+    'delete the only one': (chains.make(1), _delete(1)),
+    'delete the oldest': (chains.make(3), _delete(1)),
+    'delete one between': (chains.make(3), _delete(2)),
+    'delete the newest': (chains.make(3), _delete(3)),
+    'delete above an overlay': (chains.make(2, standalone=True),
+                                _delete(1)),
+    'delete on a qcow2 base': (chains.make(2, 'qcow2'), _delete(1)),
+    'delete a stale record': (
+        chains.with_info(chains.make(1), {chains.ident(7):
+                                          chains.overlay(7)}), _delete(7)),
+    'revert': (chains.make(2), lambda chain: plan.revert(
+        chain, chains.ident(2), 512, TEMPORARY)),
+    'rename': (chains.make(2), lambda chain: plan.rename_snapshot(
+        chain, chains.ident(1), chains.ident(9))),
+    'mend': (chains.spoiled(chains.spoiled(
+        chains.make(2), 1, {'backing_format': None}), 2,
+        {'backing': '/mnt/%s'}), _mend),
+}
+MERGES = {verb for verb in VERBS if verb.startswith('delete')} - {
+    'delete a stale record'}
+
+
+@pytest.fixture(params=VERBS)
+def verb(request):
+    return request.param
+
+
+@pytest.fixture
+def share(verb, tmp_path):
+    chain, __ = VERBS[verb]
+    folder = tmp_path / 'share'
+    folder.mkdir()
+    made = Share(folder, chain)
+    if verb == 'delete a stale record':
+        things.file(made.path(chains.overlay(7)),
+                    crafted.padded(crafted.qcow2()))
+    return made
+
+
+@pytest.fixture
+def made(verb, share):
+    return VERBS[verb][1](share.chain)
+
+
+@pytest.fixture
+def after(verb, made, tmp_path):
+    """The state when all is done."""
+    folder = tmp_path / 'after'
+    folder.mkdir()
+    other = Share(folder, VERBS[verb][0])
+    other.run(made)
+    return other.state()
+
+
+ORDER = {
+    'create the first': [
+        ('create', NEW), ('qemu-img create', NEW), ('write_atomic', INFO)],
+    'create another': [
+        ('create', NEW), ('qemu-img create', NEW), ('write_atomic', INFO)],
+    'delete the only one': [
+        ('qemu-img commit', 'volume-1.1'), ('remove', INFO),
+        ('sync_folder', 'share'), ('remove', 'volume-1.1')],
+    'delete the oldest': [
+        ('qemu-img commit', 'volume-1.1'), ('qemu-img rebase', 'volume-1.2'),
+        ('write_atomic', INFO), ('remove', 'volume-1.1')],
+    'delete one between': [
+        ('qemu-img commit', 'volume-1.2'), ('qemu-img rebase', 'volume-1.3'),
+        ('write_atomic', INFO), ('remove', 'volume-1.2')],
+    'delete the newest': [
+        ('qemu-img commit', 'volume-1.3'), ('write_atomic', INFO),
+        ('remove', 'volume-1.3')],
+    'delete above an overlay': [
+        ('qemu-img commit', 'volume-1.1'), ('qemu-img rebase', 'volume-1.2'),
+        ('write_atomic', INFO), ('remove', 'volume-1.1')],
+    'delete on a qcow2 base': [
+        ('qemu-img commit', 'volume-1.1'), ('qemu-img rebase', 'volume-1.2'),
+        ('write_atomic', INFO), ('remove', 'volume-1.1')],
+    'delete a stale record': [
+        ('write_atomic', INFO), ('remove', 'volume-1.7')],
+    'revert': [
+        ('create', TEMPORARY), ('qemu-img create', TEMPORARY),
+        ('replace', TEMPORARY)],
+    'rename': [('write_atomic', INFO)],
+    'mend': [
+        ('qemu-img rebase', 'volume-1.1'),
+        ('qemu-img rebase', 'volume-1.2')],
+}
+
+
+def test_the_order(verb, share, made):
+    """The journal first and last, the table before what goes."""
+    assert share.run(made) == [('write_atomic', INTENT), *ORDER[verb],
+                               ('remove', INTENT)]
+    assert INTENT not in share.names()
+
+
+def test_what_it_leaves(share, made):
+    held, names, __ = share.state()
+    share.run(made)
+    new_held, new_names, table = share.state()
+    assert table == chain_info.as_table(made.after)
+    assert names - new_names <= {step.name for step in made.finish} | {INFO}
+    if made.verb == 'revert_to_snapshot':
+        assert new_held['active'] == held[made.snapshot]
+    else:
+        assert new_held['active'] == held['active']
+    if made.verb == 'manage_snapshot':
+        assert sorted(new_held.values()) == sorted(held.values())
+        return
+    for snapshot in set(held) & set(new_held) - {'active'}:
+        assert new_held[snapshot] == held[snapshot]
+
+
+@pytest.mark.parametrize('name', [INTENT, INFO, NEW])
+def test_the_mode_of_new_files(tmp_path, name):
+    share = Share(tmp_path, chains.make(0))
+    made = VERBS['create the first'][1](share.chain)
+    modes = []
+
+    class Watching(Hands):
+        def call(self, what, function, path, *args):
+            if path == share.path(INTENT) and function == 'remove':
+                modes.append(os.stat(share.path(name)).st_mode & 0o777)
+            return super().call(what, function, path, *args)
+    executor.Executor(Watching(), share.folder, BASE).run(made)
+    assert modes == [0o660]
+
+
+def _calls(verb):
+    """How many calls a verb makes."""
+    return len(ORDER[verb]) + 2
+
+
+CUTS = [(verb, number, late) for verb in VERBS
+        for number in range(_calls(verb)) for late in (False, True)]
+
+
+@pytest.mark.parametrize('verb, number, late', CUTS, indirect=['verb'])
+class TestAtEachCall:
+    def test_it_fails(self, verb, share, made, after, number, late):
+        """Nothing of it is left, or its journal, or it is done."""
+        before = share.state()
+        with pytest.raises(Broken):
+            share.run(made, break_at=number, late=late)
+        if INTENT not in share.names():
+            # A revert has no table that tells: its rename is its end.
+            assert share.state() in (before, after)
+            if (number, late) == (_calls(verb) - 1, True):
+                assert share.state() == after
+            elif made.verb != 'revert_to_snapshot':
+                assert share.state() == before or verb == 'mend'
+            return
+        # A journal is left of a merge, or when the table has changed.
+        changed = share.table() != before[2]
+        assert changed or verb in MERGES or number in (0, _calls(verb) - 1)
+        share.recover()
+        assert share.state() in (before, after)
+        if changed or (verb in MERGES and number):
+            assert share.state() == after
+
+    def test_it_dies(self, verb, share, made, after, number, late):
+        before = share.state()
+        with pytest.raises(Died):
+            share.run(made, break_at=number, late=late, error=Died)
+        # The volume reads right at once, whatever comes next.
+        active = share.state()[0]['active']
+        assert active in (before[0]['active'], after[0]['active'])
+        share.recover()
+        assert share.state() in (before, after)
+        assert share.text(INTENT) is None
+        if verb in MERGES and (number, late) != (0, False):
+            assert share.state() == after
+
+    def test_then_the_recovery_dies(self, share, made, after, number, late):
+        before = share.state()
+        with pytest.raises(Died):
+            share.run(made, break_at=number, late=late, error=Died)
+        start = {name: things.read(share.path(name))
+                 for name in share.names()}
+        if INTENT not in start:
+            return
+        count = len(share.recover()[0])
+        for again in range(count):
+            for again_late in (False, True):
+                self._put_back(share, start)
+                with pytest.raises(Died):
+                    share.recover(break_at=again, late=again_late,
+                                  error=Died)
+                share.recover()
+                assert share.state() in (before, after)
+                assert share.text(INTENT) is None
+
+    def _put_back(self, share, start):
+        for name in share.names() - set(start):
+            os.remove(share.path(name))
+        for name, data in start.items():
+            things.file(share.path(name), data)
+
+
+class TestStates:
+    """The rows of the table at the head of the executor."""
+
+    @pytest.fixture
+    def cut(self, tmp_path):
+        """Makes a share on which a verb died, before a certain call."""
+        def _cut(verb, call):
+            chain, planner = VERBS[verb]
+            share = Share(tmp_path, chain)
+            calls = [('write_atomic', INTENT), *ORDER[verb],
+                     ('remove', INTENT)]
+            with pytest.raises(Died):
+                share.run(planner(chain), break_at=calls.index(call),
+                          error=Died)
+            return share
+        return _cut
+
+    @pytest.mark.parametrize('call', [('create', NEW),
+                                      ('qemu-img create', NEW),
+                                      ('write_atomic', INFO)])
+    def test_an_overlay_that_nobody_uses_is_removed(self, cut, call):
+        share = cut('create another', call)
+        calls, answer = share.recover()
+        assert calls == [('remove', NEW), ('remove', INTENT)]
+        assert answer is True
+        assert NEW not in share.names()
+
+    def test_one_that_the_table_names_stays(self, cut):
+        share = cut('create another', ('remove', INTENT))
+        calls, answer = share.recover()
+        assert calls == [('sync_folder', os.path.basename(share.folder)),
+                         ('remove', INTENT)]
+        assert answer is True
+        assert NEW in share.names()
+
+    @pytest.mark.parametrize('call', [('replace', TEMPORARY),
+                                      ('remove', INTENT)])
+    def test_of_a_revert_only_the_fresh_overlay_is_removed(self, cut, call):
+        share = cut('revert', call)
+        calls, __ = share.recover()
+        assert calls == [('remove', TEMPORARY), ('remove', INTENT)]
+        assert share.chain.active.name in share.names()
+
+    @pytest.mark.parametrize('call', [('qemu-img commit', 'volume-1.2'),
+                                      ('qemu-img rebase', 'volume-1.3'),
+                                      ('write_atomic', INFO)])
+    def test_a_merge_begins_again(self, cut, call):
+        share = cut('delete one between', call)
+        calls, answer = share.recover()
+        assert calls == [*ORDER['delete one between'], ('remove', INTENT)]
+        assert answer is True
+
+    @pytest.mark.parametrize('call', [('qemu-img commit', 'volume-1.2'),
+                                      ('qemu-img rebase', 'volume-1.3'),
+                                      ('write_atomic', INFO)])
+    def test_it_can_wait(self, cut, call):
+        """Who only reads or writes the volume does not merge for minutes."""
+        share = cut('delete one between', call)
+        assert share.recover(forward=False) == ([], False)
+        assert share.text(INTENT)
+
+    @pytest.mark.parametrize('call', [('remove', 'volume-1.2'),
+                                      ('remove', INTENT)])
+    @pytest.mark.parametrize('forward', [True, False])
+    def test_no_merge_is_done_again_after_the_table(self, cut, call,
+                                                    forward):
+        """A guest may have written to what was merged into."""
+        share = cut('delete one between', call)
+        fakes.write(share.path('volume-1.1'), b'newer')
+        calls, answer = share.recover(forward=forward)
+        # The new table may be in the memory of the server only.
+        assert calls == [('sync_folder', os.path.basename(share.folder)),
+                         ('remove', 'volume-1.2'), ('remove', INTENT)]
+        assert answer is True
+        assert fakes.content(share.path('volume-1.1')) == b'newer' + (
+            b'volume-1.2'[5:])
+
+    @pytest.mark.parametrize('forward', [True, False])
+    def test_what_is_not_long_does_not_wait(self, cut, forward):
+        share = cut('create another', ('write_atomic', INFO))
+        assert share.recover(forward=forward)[1] is True
+
+    @pytest.mark.parametrize('verb, call', [
+        ('create another', ('write_atomic', INFO)),
+        ('delete one between', ('write_atomic', INFO)),
+        ('delete one between', ('remove', 'volume-1.2')),
+        ('revert', ('replace', TEMPORARY)),
+    ])
+    @pytest.mark.parametrize('table', [
+        None,
+        {'active': BASE},
+        {'active': 'volume-1.8', chains.ident(8): 'volume-1.8'},
+    ])
+    def test_somebody_else_changed_the_table(self, cut, verb, call, table):
+        share = cut(verb, call)
+        os.remove(share.path(INFO))
+        if table is not None:
+            things.file(share.path(INFO), json.dumps(table).encode())
+        before = share.names()
+        with pytest.raises(errors.JournalStale, match='neither as before'):
+            share.recover()
+        assert share.names() == before
+
+    @pytest.mark.parametrize('text', ['', '{}', 'null', '{"version": 2}'])
+    def test_a_journal_that_cannot_be_read(self, cut, text):
+        share = cut('delete one between', ('write_atomic', INFO))
+        things.file(share.path(INTENT), text.encode())
+        before = share.names()
+        with pytest.raises(errors.JournalInvalid, match=INTENT):
+            share.recover()
+        assert share.names() == before
+
+    def test_a_table_that_cannot_be_read(self, cut):
+        share = cut('delete one between', ('write_atomic', INFO))
+        things.file(share.path(INFO), b'{}')
+        with pytest.raises(errors.InfoInvalid, match=INFO):
+            share.recover()
+        assert share.text(INTENT)
+
+    @pytest.mark.parametrize('call, words', [
+        (('write_atomic', INFO), 'before its table was changed'),
+        (('remove', 'volume-1.2'), 'after its table was changed')])
+    def test_it_is_in_the_log(self, cut, call, words, caplog):
+        share = cut('delete one between', call)
+        share.recover()
+        assert '"delete_snapshot" was cut off ' + words in caplog.text
+
+
+class TestErrors:
+    @pytest.mark.parametrize('verb, name', [('create another', NEW),
+                                            ('revert', TEMPORARY)],
+                             indirect=['verb'])
+    def test_what_has_the_name_is_not_ours(self, share, made, name):
+        things.file(share.path(name))
+        before = share.state()
+        with pytest.raises(errors.VolumeFileExists, match=name):
+            share.run(made)
+        assert things.read(share.path(name)) == things.TEXT
+        assert share.state() == before
+
+    @pytest.mark.parametrize('verb', ['delete one between'], indirect=True)
+    @pytest.mark.parametrize('number', [1, 2])
+    def test_a_failed_merge_keeps_its_journal(self, share, made, number):
+        before = share.state()
+        with pytest.raises(Broken):
+            share.run(made, break_at=number)
+        assert journal.loads(share.text(INTENT), BASE, 'x') == made
+        assert share.state()[0]['active'] == before[0]['active']
+        assert share.state()[2] == before[2]
+
+    @pytest.mark.parametrize('verb', ['create another'], indirect=True)
+    def test_an_undo_that_fails_hides_nothing(self, share, made, caplog):
+        class Failing(Hands):
+            def call(self, what, function, path, *args):
+                if function == 'remove':
+                    raise OSError(5, 'the share is gone')
+                return super().call(what, function, path, *args)
+        with pytest.raises(Broken):
+            executor.Executor(Failing(break_at=2), share.folder,
+                              BASE).run(made)
+        assert 'the share is gone' in caplog.text
+        assert 'could not be undone' in caplog.text
+        # The next one does it.
+        share.recover()
+        assert NEW not in share.names() and INTENT not in share.names()
+
+    @pytest.mark.parametrize('verb', ['create another'], indirect=True)
+    def test_a_table_that_was_written_after_all_is_not_undone(self, share,
+                                                              made, after):
+        """The call timed out, and the server did it."""
+        with pytest.raises(Broken):
+            share.run(made, break_at=3, late=True)
+        assert NEW in share.names() and INTENT in share.names()
+        share.recover()
+        assert share.state() == after
