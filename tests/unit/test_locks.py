@@ -12,6 +12,7 @@
 
 """Locks of volumes: all at once, in one order, both forms."""
 
+import inspect
 import threading
 
 from cinder import coordination
@@ -155,6 +156,31 @@ def test_a_forgotten_lock_can_be_taken_again(real):
     real.forget('a')
     with real.volumes('a'):
         pass
+
+
+class TestNoLocks:
+    """For a driver whose callers lock."""
+
+    @pytest.mark.parametrize('ids', [[], ['a'], ['b', 'a'], ['a', 'a']])
+    def test_nothing_is_taken(self, ids, monkeypatch):
+        for module, name in ((locks.lockutils, 'lock'),
+                             (coordination, 'COORDINATOR')):
+            monkeypatch.setattr(module, name, None)
+        made = locks.NoLocks('nfs')
+        with made.volumes(*ids):
+            with made.volumes(*ids):
+                pass
+        assert made.forget('a') is None
+
+    def test_an_error_comes_through(self):
+        with pytest.raises(KeyError):
+            with locks.NoLocks('nfs').volumes('a', 'b'):
+                raise KeyError()
+
+    def test_has_the_interface_of_the_others(self):
+        for name in ('volumes', 'forget', 'name'):
+            assert (inspect.signature(getattr(locks.NoLocks, name)) ==
+                    inspect.signature(getattr(locks.ProcessLocks, name)))
 
 
 def test_forms_must_say_which_lock():

@@ -14,6 +14,7 @@
 
 import pytest
 
+from remotefs_drivers.chain import model
 from remotefs_drivers import errors
 from remotefs_drivers import names
 
@@ -62,14 +63,24 @@ def test_snapshot_table():
     assert names.snapshot_table('volume-1') == 'volume-1.info'
 
 
+def test_journal():
+    assert names.journal('volume-1') == 'volume-1.intent'
+
+
 def test_a_temporary_file_says_whose_and_what_for_it_is():
     assert (names.temporary('volume-1', names.PLAIN_COPY) ==
             '.volume-1.plain-copy')
 
 
 def test_all_temporary():
-    assert (names.temporary('volume-1', names.PLAIN_COPY) in
-            names.all_temporary('volume-1'))
+    assert set(names.all_temporary('volume-1')) == {
+        names.temporary('volume-1', purpose) for purpose in (
+            names.PLAIN_COPY, names.NEW_OVERLAY, names.NEW_BASE)}
+
+
+def test_no_temporary_file_is_a_layer():
+    assert not any(model.is_layer('volume-1', name)
+                   for name in names.all_temporary('volume-1'))
 
 
 def test_no_volume_can_have_the_name_of_a_temporary_file():

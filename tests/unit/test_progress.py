@@ -32,3 +32,12 @@ def test_every_tenth(caplog, percents, lines):
         log(percent)
     assert [record.getMessage() for record in caplog.records] == [
         'Copying volume v: %s %%' % line for line in lines]
+
+
+def test_somebody_watches():
+    """As often as the log is written, and not each time."""
+    heard = []
+    log = progress.Log('Copying volume v', heard.append)
+    for percent in (0.0, 9.9, 10.5, 11.0, 55.5, 100.0):
+        log(percent)
+    assert heard == [10.5, 55.5, 100.0]

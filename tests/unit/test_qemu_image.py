@@ -33,6 +33,24 @@ OPERATIONS = {
     'create, reserved': (
         image.create_qcow2('/s/v', 512, 'falloc'),
         'qemu-img create -q -f qcow2 -o preallocation=falloc /s/v 512', {}),
+    'create an overlay': (
+        image.create_overlay('/s/v.a', 'v', 'raw', 512),
+        'qemu-img create -q -f qcow2 -u -b v -F raw /s/v.a 512',
+        {'timeout': 120}),
+    # -d: the overlay is not emptied, so that it can be done again.
+    'commit': (
+        image.commit('/s/v.a'), 'qemu-img commit -p -d -f qcow2 /s/v.a',
+        {'stall_timeout': 1800}),
+    # -u: no data are compared, nor is the backing file opened.
+    'rebase': (
+        image.rebase('/s/v.b', 'v', 'qcow2'),
+        'qemu-img rebase -q -u -f qcow2 -b v -F qcow2 /s/v.b',
+        {'timeout': 120}),
+    # Zeroes are written too.
+    'overwrite': (
+        image.overwrite('/s/c', 'raw', '/s/v', 'qcow2'),
+        'qemu-img convert -p -n -t writeback -f raw -O qcow2 /s/c /s/v',
+        {'stall_timeout': 1800}),
     'convert': (
         image.convert('/t/i', 'raw', '/s/v', 'qcow2'),
         'qemu-img convert -p -n --target-is-zero -t writeback -f raw '
@@ -73,6 +91,10 @@ def test_operations(operation, line, limits):
     lambda wrong: image.convert('/t/i', 'raw', '/s/v', wrong),
     lambda wrong: image.export('/s/v', wrong, '/t/i', 'raw'),
     lambda wrong: image.resize('/s/v', wrong, 512),
+    lambda wrong: image.create_overlay('/s/v.a', 'v', wrong, 512),
+    lambda wrong: image.rebase('/s/v.a', 'v', wrong),
+    lambda wrong: image.overwrite('/s/c', wrong, '/s/v', 'raw'),
+    lambda wrong: image.overwrite('/s/c', 'raw', '/s/v', wrong),
 ])
 @pytest.mark.parametrize('wrong', ['', None, 'vmdk', 'luks', 'QCOW2',
                                    'raw,file.filename=/etc/shadow'])
