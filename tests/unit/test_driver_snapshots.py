@@ -183,13 +183,15 @@ class TestCreate:
 
 class TestDelete:
     STEPS = {
+        # Is there a record at all? Look, and look again when it may change.
         # The oldest and one between: its child names another file.
-        0: ['stat', 'write', 'commit', 'rebase', 'write', 'delete',
+        0: ['stat', 'stat', 'write', 'commit', 'rebase', 'write', 'delete',
             'delete', 'stat'],
-        1: ['stat', 'write', 'commit', 'rebase', 'write', 'delete',
+        1: ['stat', 'stat', 'write', 'commit', 'rebase', 'write', 'delete',
             'delete', 'stat'],
         # The newest: the layer below is active.
-        2: ['stat', 'write', 'commit', 'write', 'delete', 'delete', 'stat'],
+        2: ['stat', 'stat', 'write', 'commit', 'write', 'delete', 'delete',
+            'stat'],
     }
 
     @pytest.mark.parametrize('place', STEPS)
@@ -210,10 +212,9 @@ class TestDelete:
         snapshot, = story.take()
         driver.delete_snapshot(snapshot)
         # No table: removed, and made durable.
-        steps = ['stat', 'write', 'commit', 'delete', 'sync', 'delete',
-                 'delete', 'stat']
-        assert built.names() == steps + (['record'] if base_format == 'raw'
-                                         else [])
+        record = ['record'] if base_format == 'raw' else []
+        assert built.names() == ['stat', 'stat', 'write', 'commit', 'delete',
+                                 'sync', 'delete', 'delete', 'stat', *record]
         assert story.overlays() == set()
         assert fakes.content(story.path()) == b'at last!'
         assert story.volume.admin_metadata == {'format': base_format,
@@ -230,6 +231,17 @@ class TestDelete:
         assert built.names() == LOOK
         assert built.files() == before
         assert 'nothing to delete' in caplog.text
+
+    @pytest.mark.parametrize('fields', [
+        {'status': 'error'}, {'status': 'in-use',
+                              'attach_status': 'attached'}])
+    def test_that_goes_in_whatever_state(self, built, driver, story, fields):
+        """Its creation was refused, for that state."""
+        story.take()
+        for name, value in fields.items():
+            setattr(story.volume, name, value)
+        driver.delete_snapshot(fakes.Snapshot(story.volume))
+        assert built.names() == LOOK
 
     def test_a_merge_that_failed_is_taken_up(self, built, driver, story):
         story.take(2)
@@ -258,6 +270,23 @@ class TestDelete:
         driver.extend_volume(story.volume, 1)
         assert 'commit' not in built.names()
         assert 'intent' in story.overlays()
+
+    def test_a_guest_makes_it_wait(self, built, driver, story):
+        story.take(2)
+        built.run.broken['qemu-img rebase'] = builder.Broken()
+        with pytest.raises(builder.Broken):
+            driver.delete_snapshot(story.snapshots[0])
+        built.run.broken.clear()
+        story.volume.attach_status = 'attached'
+        story.fresh()
+        with pytest.raises(errors.MergePending, match='.intent'):
+            driver.create_volume_from_snapshot(fakes.Volume(),
+                                               story.snapshots[1])
+        assert built.names() == LOOK
+        story.volume.attach_status = 'detached'
+        driver.create_volume_from_snapshot(fakes.Volume(),
+                                           story.snapshots[1])
+        assert 'intent' not in story.overlays()
 
     def test_a_mend_does_not_forget_a_merge(self, built, driver, story):
         """Its journal would be written over the one that is open."""
@@ -499,29 +528,30 @@ class TestMend:
             else 'raw'}
 
 
-@pytest.mark.parametrize('verb', [
-    lambda driver, snapshot: driver.create_snapshot(snapshot),
-    lambda driver, snapshot: driver.delete_snapshot(snapshot),
-    lambda driver, snapshot: driver.revert_to_snapshot(
-        None, snapshot.volume, snapshot),
-    lambda driver, snapshot: driver.create_volume_from_snapshot(
-        fakes.Volume(), snapshot),
+@pytest.mark.parametrize('verb, steps', [
+    (lambda driver, snapshot: driver.create_snapshot(snapshot), []),
+    # First it is looked for: one without a record goes always.
+    (lambda driver, snapshot: driver.delete_snapshot(snapshot), LOOK),
+    (lambda driver, snapshot: driver.revert_to_snapshot(
+        None, snapshot.volume, snapshot), []),
+    (lambda driver, snapshot: driver.create_volume_from_snapshot(
+        fakes.Volume(), snapshot), []),
 ])
 class TestRefused:
     @pytest.mark.parametrize('status, error', [
         ('in-use', errors.VolumeAttached), ('error', errors.VolumeBusy)])
-    def test_by_the_states(self, built, driver, story, verb, status, error):
-        """Before anything is looked at."""
+    def test_by_the_states(self, built, driver, story, verb, steps, status,
+                           error):
         snapshot, = story.take()
         story.volume.status = snapshot.status = status
         if status == 'in-use':
             story.volume.attach_status = 'attached'
         with pytest.raises((error, errors.SnapshotBusy)):
             verb(driver, snapshot)
-        assert built.steps == []
-        assert built.locks.calls == []
+        assert built.names() == steps
 
-    def test_on_a_share_that_is_away(self, built, driver, story, verb):
+    def test_on_a_share_that_is_away(self, built, driver, story, verb,
+                                     steps):
         snapshot, = story.take()
         marker = os.path.join(built.folder, 'a', '.remotefs-posix-directory')
         os.remove(marker)

@@ -52,6 +52,8 @@ CINDERS = {
     'JournalStale': 'RemoteFSException',
     'FormatUnknown': 'InvalidVolume',
     'FormatConflict': 'InvalidVolume',
+    'MergePending': 'InvalidVolume',
+    'VolumeHasSnapshots': 'InvalidVolume',
     'VolumeBusy': 'InvalidVolume',
     'VolumeAttached': 'InvalidVolume',
     'SnapshotUnknown': 'InvalidSnapshot',
@@ -74,6 +76,7 @@ CINDERS = {
     'CommandFailed': 'RemoteFSException',
     'CommandTimeout': 'RemoteFSException',
     'CommandAborted': 'RemoteFSException',
+    'ServiceStopping': 'RemoteFSException',
     'PrivilegeMissing': 'RemoteFSException',
 }
 

@@ -114,6 +114,13 @@ def test_is_attached(attach_status, expected):
     assert states.is_attached(volume) is expected
 
 
+@pytest.mark.parametrize('status, expected', [
+    ('error_managing_deleting', True), ('error_managing', False),
+    ('deleting', False), ('available', False)])
+def test_is_failed_manage(status, expected):
+    assert states.is_failed_manage(fakes.Volume(status=status)) is expected
+
+
 @pytest.mark.parametrize('status, migration, attached, expected', [
     # (plain bytes only, restored)
     ('available', None, False, (False, False)),
