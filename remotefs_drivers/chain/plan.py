@@ -184,6 +184,48 @@ def check_mended(chain):
                                     name=mending.prepare[0].name)
 
 
+def outcome(chain, a_plan):
+    """The chain as a plan leaves it, when all of it was done."""
+    layers = {layer.name: layer for layer in chain.layers}
+    for step in (*a_plan.prepare, *a_plan.finish):
+        _OUTCOMES[type(step)](layers, step)
+    return dataclasses.replace(chain, layers=tuple(layers.values()),
+                               info=a_plan.after)
+
+
+def _created(layers, step):
+    layers[step.name] = model.Layer(step.name, 'qcow2', step.size,
+                                    step.backing, step.backing_format)
+
+
+def _committed(layers, step):
+    """Into a layer that is made larger where it is smaller."""
+    merged = layers[step.name]
+    below = layers[merged.backing]
+    layers[below.name] = dataclasses.replace(
+        below, size=max(below.size, merged.size))
+
+
+def _rebased(layers, step):
+    layers[step.name] = dataclasses.replace(
+        layers[step.name], backing=step.backing,
+        backing_format=step.backing_format)
+
+
+def _renamed(layers, step):
+    layers[step.new_name] = dataclasses.replace(layers.pop(step.name),
+                                                name=step.new_name)
+
+
+def _unlinked(layers, step):
+    layers.pop(step.name, None)
+
+
+_OUTCOMES = {steps.CreateOverlay: _created, steps.Commit: _committed,
+             steps.Rebase: _rebased, steps.Rename: _renamed,
+             steps.Unlink: _unlinked}
+
+
 def _shortened(chain, info):
     """The table, or None where it says nothing that is not plain."""
     if info.active == chain.base and not info.snapshots:

@@ -44,7 +44,7 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
             chain = file.chain(changing=True)
-            self._change(file, volume, plan.create_snapshot(
+            self._change(file, volume, chain, plan.create_snapshot(
                 chain, snapshot.id, volume.size * units.Gi))
 
     def delete_snapshot(self, snapshot):
@@ -60,11 +60,12 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
                          'nothing to delete', volume.id, snapshot.id)
                 return
             states.refuse_delete_snapshot_of(volume)
-            deletion = plan.delete_snapshot(file.chain(changing=True),
-                                            snapshot.id)
+            chain = file.chain(changing=True)
+            deletion = plan.delete_snapshot(chain, snapshot.id)
             # Else it was begun before, and has just been finished.
             if deletion is not None:
-                self._change(file, volume, deletion, _Progress(snapshot))
+                self._change(file, volume, chain, deletion,
+                             _Progress(snapshot))
 
     def revert_to_snapshot(self, context, volume, snapshot):
         """Throw away what was written since the newest snapshot."""
@@ -72,7 +73,7 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
             chain = file.chain(changing=True)
-            self._change(file, volume, plan.revert(
+            self._change(file, volume, chain, plan.revert(
                 chain, snapshot.id, volume.size * units.Gi,
                 names.temporary(file.name, names.NEW_OVERLAY)))
 
@@ -90,9 +91,10 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
             return self._copy(volume, source,
                               chain.up_to(chain.content(snapshot.id)))
 
-    def _change(self, file, volume, a_plan, watcher=None):
+    def _change(self, file, volume, chain, a_plan, watcher=None):
         file.apply(a_plan, watcher)
-        formats.settle(volume, file.chain())
+        # What lies there now is known without a look.
+        formats.settle(volume, plan.outcome(chain, a_plan))
 
 
 class RemoteFSSnapDriver(RemoteFSSnapDriverBase):

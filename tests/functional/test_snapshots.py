@@ -19,6 +19,7 @@ import subprocess
 import pytest
 
 from remotefs_drivers import errors
+from remotefs_drivers import formats
 from tests.functional import content
 from tests.functional import stages
 from tests.functional import story
@@ -132,6 +133,35 @@ def test_copies(tell, size):
         one.check_volume(copy, one.held[snapshot.id], size)
         one.remove(copy)
     one.check()
+
+
+def test_what_a_verb_leaves_is_known_without_a_look(tell, monkeypatch):
+    settled = []
+    settle = formats.settle
+
+    def listen(volume, chain):
+        settled.append(chain)
+        settle(volume, chain)
+
+    monkeypatch.setattr(formats, 'settle', listen)
+    one = tell()
+
+    def same():
+        expected = settled[-1]
+        return one.driver._file_of(one.reload()).chain() == expected
+
+    for __ in range(3):
+        one.take(1)
+        assert same()
+    one.revert(one.snapshots[-1])
+    assert same()
+    one.extend(2)
+    one.take(1)
+    # One in the middle, the newest, the oldest, the last.
+    for place in (1, -1, 0, 0):
+        one.drop(one.snapshots[place])
+        assert same()
+    assert one.snapshots == []
 
 
 def test_a_snapshot_without_a_record(tell):
