@@ -22,7 +22,10 @@ system, and prints a table. The modules:
 ``filesystem``  an XFS on a loop device, which surely goes again
 ``session``     a Cinder around the drivers, and the order of things
 ``subjects``    the two drivers, on folders instead of mounted shares
+``operation``   what each kind of call has in common
 ``operations``  what is measured: one class for each kind of call
+``snapshots``   the same, for snapshots and volumes that have some
+``chains``      volumes with many snapshots, made in no time
 ``meter``       the time of a call, of Cinder's database in it, and children
 ``rounds``      batches of calls, in turns
 ``goals``       what was promised, and whether it is kept

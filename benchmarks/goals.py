@@ -14,6 +14,7 @@
 
 import dataclasses
 import statistics
+from typing import Optional
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,13 +23,23 @@ class Goal:
 
     :ivar children: at most so many
     :ivar ratio: the in-tree driver's time is at least so many times ours
+    :ivar bare: our time is at most so many times that of the bare qemu-img
+                commands; None: nothing is promised
     """
 
     children: int
     ratio: float
+    bare: Optional[float] = None
 
     def is_met(self, children, ratio):
         return children <= self.children and ratio >= self.ratio
+
+    def is_near_bare(self, ratio):
+        """Whether that goal is met; None where there is none.
+
+        :param ratio: our time by that of the bare commands
+        """
+        return None if self.bare is None else ratio <= self.bare
 
     def __str__(self):
         return '%d, >= %g' % (self.children, self.ratio)
@@ -44,6 +55,22 @@ GOALS = {
     'extend-raw': Goal(children=0, ratio=100),
     'attach': Goal(children=0, ratio=300),
     'stats-32': Goal(children=32, ratio=10),
+    'clone-shared': Goal(children=1, ratio=50),
+    'clone-copied': Goal(children=1, ratio=4, bare=1.5),
+    'create-snapshot-first': Goal(children=1, ratio=6, bare=1.5),
+    'create-snapshot-second': Goal(children=1, ratio=6, bare=1.5),
+    'create-snapshot-10': Goal(children=1, ratio=6, bare=1.5),
+    'create-snapshot-100': Goal(children=1, ratio=6, bare=1.5),
+    'snapshot-threads': Goal(children=1, ratio=10),
+    'delete-newest-10': Goal(children=1, ratio=0, bare=1.5),
+    'delete-newest-100': Goal(children=1, ratio=0, bare=1.5),
+    'delete-middle-10': Goal(children=2, ratio=20, bare=1.5),
+    'delete-middle-100': Goal(children=2, ratio=70, bare=1.5),
+    'delete-oldest-10': Goal(children=2, ratio=20, bare=1.5),
+    'delete-oldest-100': Goal(children=2, ratio=70, bare=1.5),
+    'revert-newest-of-2': Goal(children=1, ratio=10, bare=1.5),
+    'from-snapshot-shared': Goal(children=1, ratio=50),
+    'from-snapshot-copied': Goal(children=1, ratio=4, bare=1.5),
 }
 
 

@@ -16,77 +16,21 @@
 neither is timed.
 """
 
-import contextlib
 import os
 import shutil
 import subprocess
-import threading
-from unittest import mock
 
 from cinder import objects
 from oslo_utils import units
 
 from benchmarks import meter
+from benchmarks import operation
+from benchmarks import snapshots
+from remotefs_drivers.qemu import image
 from remotefs_drivers.store import files
 
-#: What is written into the volume or image that is copied, bytes of 1 GiB.
-_DATA = 256 * units.Mi
-_THREADS = 8
-#: Seconds that the threads may take together.
-_PATIENCE = 300
 
-
-class Operation:
-    """A call to a driver.
-
-    :cvar calls: how many calls make a batch, by the in-tree driver and ours
-    :cvar shares: how many shares the drivers have
-    :cvar saves: whether Cinder's database takes part
-    """
-
-    name = None
-    title = None
-    calls = (5, 20)
-    shares = 1
-    qcow2 = False
-    saves = True
-
-    def prepare(self, pair, root):
-        """Once, before all calls.
-
-        :returns: why it cannot be measured here, or None
-        """
-
-    def set_up(self, subject):
-        """What ``call`` needs: its state."""
-        raise NotImplementedError()
-
-    def call(self, driver, state):
-        raise NotImplementedError()
-
-    def clean_up(self, subject, state):
-        """Remove what a call left."""
-
-    def surroundings(self):
-        """A context for the calls of a batch."""
-        return contextlib.nullcontext()
-
-    def weight(self, place):
-        """For how many calls of a driver's method one ``call`` stands."""
-        return 1
-
-
-class _OfVolume(Operation):
-    """A call about one volume, which is the state."""
-
-    def set_up(self, subject):
-        return _fresh(subject, subject.rig.volume(subject.driver))
-
-    def clean_up(self, subject, volume):
-        files.remove(_file(subject, volume))
-
-
-class _OfFormat(_OfVolume):
+class _OfFormat(operation.OfVolume):
     verb = None
 
     def __init__(self, qcow2):
@@ -107,6 +51,12 @@ class Create(_OfFormat):
     def call(self, driver, volume):
         driver.create_volume(volume)
 
+    def bare(self, subject, volume):
+        if not self.qcow2:
+            return []
+        return [image.create_qcow2(operation.path_of(subject, volume),
+                                   units.Gi)]
+
 
 class Extend(_OfFormat):
     """From 1 to 2 GiB."""
@@ -117,7 +67,7 @@ class Extend(_OfFormat):
         driver.extend_volume(volume, 2)
 
 
-class Delete(_OfVolume):
+class Delete(operation.OfVolume):
     """An empty raw volume."""
 
     name = title = 'delete'
@@ -126,7 +76,7 @@ class Delete(_OfVolume):
         driver.delete_volume(volume)
 
 
-class Attach(_OfVolume):
+class Attach(operation.OfVolume):
     """What a host needs to know to attach a raw volume."""
 
     name = 'attach'
@@ -136,7 +86,7 @@ class Attach(_OfVolume):
         driver.initialize_connection(volume, {})
 
 
-class Stats(Operation):
+class Stats(operation.Operation):
     """The stats for the scheduler, of shares with 1000 files each."""
 
     calls = (2, 6)
@@ -159,7 +109,7 @@ class Stats(Operation):
         driver.get_volume_stats(refresh=True)
 
 
-class Clone(_OfVolume):
+class Clone(operation.OfVolume):
     """A raw volume of 1 GiB with 256 MiB of data."""
 
     calls = (2, 4)
@@ -172,12 +122,12 @@ class Clone(_OfVolume):
         self.title = 'clone, blocks %s' % word
 
     def prepare(self, pair, root):
-        if self._shared and not _can_clone(root):
+        if self._shared and not operation.can_clone(root):
             return 'the file system cannot share blocks'
         for subject in pair:
             source = subject.rig.volume(subject.driver)
-            _write(_file(subject, source))
-            self._sources[subject.driver] = _fresh(subject, source)
+            operation.write(operation.path_of(subject, source))
+            self._sources[subject.driver] = operation.fresh(subject, source)
         return None
 
     def set_up(self, subject):
@@ -186,14 +136,25 @@ class Clone(_OfVolume):
     def call(self, driver, volume):
         driver.create_cloned_volume(volume, self._sources[driver])
 
-    def surroundings(self):
+    def prove(self, subject, volume):
+        operation.check_copy(*self._paths(subject, volume))
+
+    def bare(self, subject, volume):
         if self._shared:
-            return contextlib.nullcontext()
-        # As it is where the file system cannot.
-        return mock.patch.object(files, 'clone', lambda *paths: False)
+            return []
+        source, target = self._paths(subject, volume)
+        files.create(target, units.Gi, 0o600)
+        return [image.convert(source, 'raw', target, 'raw')]
+
+    def _paths(self, subject, volume):
+        return [operation.path_of(subject, one) for one
+                in (self._sources[subject.driver], volume)]
+
+    def surroundings(self):
+        return operation.sharing(self._shared)
 
 
-class ImageToVolume(_OfVolume):
+class ImageToVolume(operation.OfVolume):
     """A qcow2 image of 1 GiB with 256 MiB of data, to a raw volume."""
 
     name = 'image-to-volume'
@@ -204,7 +165,7 @@ class ImageToVolume(_OfVolume):
         raw, qcow2 = (os.path.join(root, 'image.%s' % ending)
                       for ending in ('raw', 'qcow2'))
         files.create(raw, units.Gi, 0o600)
-        _write(raw)
+        operation.write(raw)
         subprocess.run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2',
                         raw, qcow2], check=True, timeout=600)
         os.unlink(raw)
@@ -216,65 +177,38 @@ class ImageToVolume(_OfVolume):
                                     'image')
 
 
-class CreateMany(Operation):
+class CreateMany(operation.Operation):
     """Raw volumes by eight threads at once; the time is that of one.
 
     Without the database: eight threads on sqlite would wait for its locks.
     """
 
     name = 'create-threads'
-    title = 'create raw, %d threads' % _THREADS
+    title = 'create raw, %d threads' % operation.THREADS
     calls = (1, 1)
     saves = False
     _each = (3, 12)
 
     def set_up(self, subject):
-        return _Crowd([[_loaded(subject.rig.new_volume(subject.driver))
-                        for __ in range(self._each[subject.place])]
-                       for __ in range(_THREADS)])
+        return operation.Crowd([[self._volume(subject) for __ in
+                                 range(self._each[subject.place])]
+                                for __ in range(operation.THREADS)])
 
     def call(self, driver, crowd):
-        crowd.create(driver)
+        crowd.work(driver.create_volume)
 
     def clean_up(self, subject, crowd):
-        for volume in crowd.volumes():
-            files.remove(_file(subject, volume))
+        for volume in crowd.items():
+            files.remove(operation.path_of(subject, volume))
 
     def surroundings(self):
         return meter.without_saving(objects.Volume)
 
     def weight(self, place):
-        return _THREADS * self._each[place]
+        return operation.THREADS * self._each[place]
 
-
-class _Crowd:
-    """Threads that create volumes, each its own."""
-
-    def __init__(self, lots):
-        self._lots = lots
-        self._errors = []
-
-    def volumes(self):
-        return [volume for lot in self._lots for volume in lot]
-
-    def create(self, driver):
-        threads = [threading.Thread(target=self._work, args=(driver, lot),
-                                    daemon=True) for lot in self._lots]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(_PATIENCE)
-            if thread.is_alive():
-                raise RuntimeError('a thread hangs in create_volume')
-        if self._errors:
-            raise self._errors[0]
-
-    def _work(self, driver, lot):
-        try:
-            for volume in lot:
-                driver.create_volume(volume)
-        except Exception as error:
-            self._errors.append(error)
+    def _volume(self, subject):
+        return operation.loaded(subject.rig.new_volume(subject.driver))
 
 
 class _ImageService:
@@ -300,49 +234,11 @@ def every():
     return [Create(qcow2=False), Create(qcow2=True), Delete(),
             Extend(qcow2=False), Extend(qcow2=True), Attach(),
             Clone(shared=True), Clone(shared=False), ImageToVolume(),
-            Stats(1), Stats(8), Stats(32), CreateMany()]
-
-
-def _fresh(subject, volume):
-    """The volume as a request brings it: out of the database."""
-    return subject.rig.reload(volume)
-
-
-def _loaded(volume):
-    """The volume, which will not need the database any more."""
-    with volume.obj_as_admin():
-        volume.admin_metadata
-    return volume
-
-
-def _file(subject, volume):
-    return os.path.join(subject.folders[0], volume.name)
+            Stats(1), Stats(8), Stats(32), CreateMany(),
+            *snapshots.every()]
 
 
 def _fill(folder, number):
     for index in range(number):
         with open(os.path.join(folder, 'volume-%d' % index), 'xb'):
             pass
-
-
-def _write(path):
-    """Write data into a file that is there."""
-    block = os.urandom(units.Mi)
-    with open(path, 'r+b') as stream:
-        for __ in range(_DATA // len(block)):
-            stream.write(block)
-
-
-def _can_clone(root):
-    """Whether the file system can share blocks."""
-    source, target = (os.path.join(root, 'clone-%s' % name)
-                      for name in ('source', 'target'))
-    for path in (source, target):
-        files.create(path, 0, 0o600)
-    with open(source, 'wb') as stream:
-        stream.write(b'data' * units.Ki)
-    try:
-        return files.clone(source, target)
-    finally:
-        for path in (source, target):
-            files.remove(path)

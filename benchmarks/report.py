@@ -19,13 +19,19 @@ from benchmarks import goals
 JUDGED = ('Without Cinder\'s database: the time in Cinder\'s volume objects '
           'and the database\nbehind them, the same for both drivers, is '
           'taken out. The goals are for this one.')
+BARE = ('Beside the bare qemu-img commands that our driver runs in a call, '
+        'without Cinder\'s\ndatabase. Ratio: our time by theirs.')
 WHOLE = ('With Cinder\'s database (sqlite on tmpfs), as the caller waits for '
          'it.')
 _HEADER = ('operation', 'in-tree ms', 'ch/pr', 'ours ms', 'ch/pr',
            'ratio (min..max)', 'goal', 'met')
+_BARE_HEADER = ('operation', 'qemu-img ms', 'ours ms', 'ratio (min..max)',
+                'goal', 'met')
 _FOOT = ('ch/pr: child processes of a call, and the programs that they run '
          'one in place of\nanother. Ratio: in-tree time by ours, median of '
          'the rounds. Goal: children, ratio.')
+
+_MET = {True: 'yes', False: 'NO', None: ''}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +40,15 @@ class Line:
 
     :ivar figures: (in-tree, ours), each a rounds.Figures
     :ivar saves: whether Cinder's database took part
+    :ivar bare: milliseconds of the bare qemu-img commands, one for each
+                round; empty where there are none
     """
 
     name: str
     title: str
     figures: tuple
     saves: bool
+    bare: tuple = ()
 
     @property
     def goal(self):
@@ -59,6 +68,18 @@ class Line:
         return self.goal.is_met(self.figures[1].children.started,
                                 self.ratio('net').median)
 
+    def bare_ratio(self):
+        """Spread of our time by that of the bare commands; None for none."""
+        if not self.bare:
+            return None
+        return goals.ratios(self.figures[1].net, self.bare)
+
+    def bare_verdict(self):
+        """Whether that goal is met; None where there is none."""
+        if self.goal is None or not self.bare:
+            return None
+        return self.goal.is_near_bare(self.bare_ratio().median)
+
 
 def tables(lines, conditions):
     """The whole report as text.
@@ -66,9 +87,11 @@ def tables(lines, conditions):
     :param conditions: name -> text, what the figures depend on
     """
     judged = [_row(line, 'net', judge=True) for line in lines]
+    bare = [_bare_row(line) for line in lines if line.bare]
     whole = [_row(line, 'total') for line in lines if line.saves]
     parts = ['\n'.join('%s: %s' % item for item in conditions.items()),
-             JUDGED, _table([_HEADER] + judged), WHOLE,
+             JUDGED, _table([_HEADER] + judged),
+             BARE, _table([_BARE_HEADER] + bare), WHOLE,
              _table([_HEADER[:6]] + whole), _FOOT]
     return '\n\n'.join(parts) + '\n'
 
@@ -87,6 +110,10 @@ def _data(line):
         data[name] = dataclasses.asdict(figures)
     for what in ('net', 'total'):
         data['ratio_%s' % what] = dataclasses.asdict(line.ratio(what))
+    if line.bare:
+        data['bare'] = {'total': list(line.bare),
+                        'ratio': dataclasses.asdict(line.bare_ratio()),
+                        'met': line.bare_verdict()}
     return data
 
 
@@ -100,8 +127,18 @@ def _row(line, what, judge=False):
     cells.append(_ratio(line.ratio(what)))
     if judge:
         cells.append(str(line.goal or ''))
-        cells.append({True: 'yes', False: 'NO', None: ''}[line.verdict()])
+        cells.append(_MET[line.verdict()])
     return cells
+
+
+def _bare_row(line):
+    goal = line.goal.bare if line.goal else None
+    return [line.title,
+            milliseconds(goals.spread(line.bare).median),
+            milliseconds(goals.spread(line.figures[1].net).median),
+            _precise(line.bare_ratio()),
+            '' if goal is None else '<= %g' % goal,
+            _MET[line.bare_verdict()]]
 
 
 def milliseconds(value):
@@ -109,6 +146,10 @@ def milliseconds(value):
     if value < 10:
         return '%.*f' % (2 if value >= 1 else 3, value)
     return '%.*f' % (1 if value < 100 else 0, value)
+
+
+def _precise(spread):
+    return '%.2f (%.2f..%.2f)' % (spread.median, spread.low, spread.high)
 
 
 def _ratio(spread):

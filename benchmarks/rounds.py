@@ -16,16 +16,28 @@ A call right after the other driver's children pays for them: cold caches,
 pages to copy after a fork. So each driver makes a number of calls in a row,
 then the other one; a batch is told by its median, and compared with the
 other driver's batch of the same round only, which found the machine in the
-same mood. A first round is not counted.
+same mood. A third batch runs nothing but the qemu-img commands of our driver,
+where it has any: what the rest of it costs is told by that. In a first round,
+which is not counted, each operation looks whether the drivers do it.
+
+What a driver, or the making of its surroundings, has not flushed to the disk
+would be charged to the next one that flushes anything: so all is flushed
+before a batch.
 """
 
 import contextlib
 import dataclasses
 import gc
+import os
 import statistics
+import subprocess
 
 #: Calls whose children are counted, of which the highest number is told.
 _COUNTED = 3
+#: Seconds to flush a file system.
+_LIMIT = 120
+#: Of a bare command: its progress is read by nobody.
+_QUIET = ((os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),)
 
 
 @dataclasses.dataclass
@@ -46,6 +58,8 @@ class Rounds:
     """All rounds of one operation.
 
     :param subjects: the two drivers, as subjects.Subject
+    :ivar bare: milliseconds of the bare commands, one for each round; empty
+                where there are none
     """
 
     def __init__(self, operation, subjects, clock):
@@ -53,13 +67,17 @@ class Rounds:
         self._subjects = subjects
         self._clock = clock
         self.figures = [Figures([], []) for __ in subjects]
+        self.bare = []
 
     def time(self, number):
         """Make so many rounds and one more."""
         for index in range(number + 1):
-            batches = [self._batch(subject) for subject in self._subjects]
+            batches = [self._batch(subject, prove=index == 0)
+                       for subject in self._subjects]
+            bare = self._bare(self._subjects[1])
             if index > 0:
                 self._note(batches)
+                self.bare += [statistics.median(bare)] if bare else []
 
     def count(self, counter):
         """Count the children, see meter: when all times are taken."""
@@ -77,17 +95,37 @@ class Rounds:
             figures.net.append(statistics.median(
                 sample.net for sample in samples) / weight)
 
-    def _batch(self, subject):
-        calls = self.operation.calls[subject.place]
-        states = [self.operation.set_up(subject) for __ in range(calls)]
-        try:
-            gc.collect()
+    def _batch(self, subject, prove):
+        with self._states(subject) as states:
+            _calm_down(subject)
             with self.operation.surroundings():
-                return [self._clock.time(self.operation.call, subject.driver,
-                                         state) for state in states]
-        finally:
-            for state in states:
-                self.operation.clean_up(subject, state)
+                samples = [self._clock.time(
+                    self.operation.call, subject.driver, state)
+                    for state in states]
+            if prove:
+                self.operation.prove(subject, states[-1])
+            return samples
+
+    def _bare(self, subject):
+        """Milliseconds of the bare commands of a call, for each call."""
+        with self._states(subject) as states:
+            commands = [self.operation.bare(subject, state)
+                        for state in states]
+            if not all(commands):
+                return []
+            _calm_down(subject)
+            return [self._clock.time(_run, some).total for some in commands]
+
+    @contextlib.contextmanager
+    def _states(self, subject):
+        """As many as a batch has calls; cleaned up in the end."""
+        with contextlib.ExitStack() as stack:
+            states = []
+            for __ in range(self.operation.calls[subject.place]):
+                state = self.operation.set_up(subject)
+                stack.callback(self.operation.clean_up, subject, state)
+                states.append(state)
+            yield states
 
     def _counted(self, subject, counter):
         state = self.operation.set_up(subject)
@@ -96,3 +134,21 @@ class Rounds:
             stack.enter_context(self.operation.surroundings())
             found = counter.count(self.operation.call, subject.driver, state)
         return found.each(self.operation.weight(subject.place))
+
+
+def _calm_down(subject):
+    gc.collect()
+    subprocess.run(['sync', '--file-system', *subject.folders], check=True,
+                   timeout=_LIMIT)
+
+
+def _run(commands):
+    """As cheap as can be, and by calls that eventlet has not replaced: its
+    wait looks every 10 ms only.
+    """
+    for command in commands:
+        child = os.posix_spawnp(command.argv[0], command.argv, os.environ,
+                                file_actions=_QUIET)
+        __, status, __ = os.wait4(child, 0)
+        if status:
+            raise RuntimeError('%r ended with status %d' % (command, status))

@@ -96,7 +96,8 @@ class Session:
         for one in measured:
             one.count(counter)
         return [report.Line(one.operation.name, one.operation.title,
-                            tuple(one.figures), one.operation.saves)
+                            tuple(one.figures), one.operation.saves,
+                            tuple(one.bare))
                 for one in measured]
 
 

@@ -14,7 +14,8 @@
 
 Both are NFS drivers with their real code; only mounting does nothing, for
 both alike: a mount point is a folder of the file system under test. What
-each of them reads of the kernel's table of mounts, it still reads.
+each of them reads of the kernel's table of mounts, it still reads. Cinder's
+NFS driver cannot revert; it gets what other drivers in the tree do that by.
 """
 
 import dataclasses
@@ -24,6 +25,7 @@ import os
 from os_brick.remotefs import remotefs as brick
 
 from cinder.volume.drivers import nfs as in_tree
+from cinder.volume.drivers import remotefs as in_tree_remotefs
 
 from remotefs_drivers import nfs
 from remotefs_drivers.share import mountinfo
@@ -33,6 +35,8 @@ _SOURCES = {}
 #: As in the measurements that the goals come from.
 _RIGHTS = {'nas_secure_file_operations': 'false',
            'nas_secure_file_permissions': 'false'}
+#: Without these a driver makes no snapshots.
+_SNAPSHOTS = ({'nfs_snapshot_support': True}, {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,15 +45,17 @@ class Subject:
 
     :ivar place: 0 for the in-tree driver, 1 for ours
     :ivar folders: of its shares
+    :ivar locations: of its shares, as the volumes have them
     """
 
     place: int
     driver: object
     rig: object
     folders: tuple
+    locations: tuple
 
 
-class InTree(in_tree.NfsDriver):
+class InTree(in_tree_remotefs.RevertToSnapshotMixin, in_tree.NfsDriver):
     """Cinder's NFS driver; no mount.nfs needs to be installed."""
 
     def __init__(self, *args, **kwargs):
@@ -102,7 +108,8 @@ class Builder:
 
     def _subject(self, operation, place, name):
         section = '%s-%s' % (operation.name, name)
-        base = os.path.join(self.root, section)
+        # The in-tree driver's "du" leaves out what has "snapshot" in its path.
+        base = os.path.join(self.root, section.replace('snapshot', 'snap'))
         shares = ['192.0.2.1:/%s-%d' % (section, number)
                   for number in range(operation.shares)]
         folders = tuple(_lay_out(base, share) for share in shares)
@@ -112,8 +119,8 @@ class Builder:
         driver = self._rig.driver(
             '%s.%s' % (__name__, name), section, nfs_shares_config=config,
             nfs_mount_point_base=base, nfs_qcow2_volumes=operation.qcow2,
-            **_RIGHTS)
-        return Subject(place, driver, self._rig, folders)
+            **_RIGHTS, **_SNAPSHOTS[place])
+        return Subject(place, driver, self._rig, folders, tuple(shares))
 
 
 def _lay_out(base, share):

@@ -20,9 +20,11 @@ import pytest
 
 from benchmarks import goals
 from benchmarks import meter
+from benchmarks import operation
 from benchmarks import operations
 from benchmarks import report
 from benchmarks import rounds
+from benchmarks import subjects
 
 SPAWNED = [
     (['rm', '-f', '/a'], 1),
@@ -117,18 +119,100 @@ def test_ratios_are_of_the_same_round():
     assert goals.Spread(median=10, low=10, high=20) == spread
 
 
+class Work(operation.Operation):
+    """Does nothing, in a way that can be looked at."""
+
+    name = 'work'
+    calls = (1, 2)
+    lies = False
+
+    def __init__(self, commands=()):
+        self.there = 0
+        self.most = 0
+        self.proven = 0
+        self._commands = commands
+
+    def set_up(self, subject):
+        self.there += 1
+        self.most = max(self.most, self.there)
+
+    def call(self, driver, state):
+        pass
+
+    def prove(self, subject, state):
+        self.proven += 1
+        assert not self.lies
+
+    def clean_up(self, subject, state):
+        self.there -= 1
+
+    def bare(self, subject, state):
+        return self._commands
+
+
+@pytest.fixture
+def working(monkeypatch):
+    """Makes Rounds of a Work; the commands that it runs go into a list."""
+    ran = []
+    monkeypatch.setattr(rounds, '_calm_down', lambda subject: None)
+    monkeypatch.setattr(rounds, '_run', ran.append)
+    pair = [subjects.Subject(place, None, None, (), ())
+            for place in (0, 1)]
+
+    def make(work):
+        return rounds.Rounds(work, pair, meter.DatabaseClock()), ran
+    return make
+
+
+def test_rounds(working):
+    work = Work()
+    measured, ran = working(work)
+    measured.time(3)
+    assert [3, 3] == [len(one.net) for one in measured.figures]
+    # A batch at a time, and nothing is left.
+    assert (2, 0) == (work.most, work.there)
+    # Once for each driver, in the round that is not counted.
+    assert 2 == work.proven
+    assert [] == measured.bare == ran
+
+
+def test_rounds_with_bare_commands(working):
+    measured, ran = working(Work(['a command']))
+    measured.time(3)
+    assert 3 == len(measured.bare)
+    assert [['a command']] * 8 == ran
+
+
+def test_rounds_of_a_driver_that_does_not_do_it(working):
+    work = Work()
+    work.lies = True
+    measured, __ = working(work)
+    with pytest.raises(AssertionError):
+        measured.time(3)
+    assert 0 == work.there
+
+
+def test_a_crowd_does_all_and_tells_of_errors():
+    crowd = operation.Crowd([[1, 2], [3], []])
+    done = []
+    crowd.work(done.append)
+    assert [1, 2, 3] == sorted(done) == sorted(crowd.items())
+    with pytest.raises(ZeroDivisionError):
+        crowd.work(lambda item: item / 0)
+
+
 @pytest.mark.parametrize('value, text', [
     (0.1234, '0.123'), (1.234, '1.23'), (12.34, '12.3'), (1234.5, '1234')])
 def test_milliseconds(value, text):
     assert text == report.milliseconds(value)
 
 
-def line(name='delete', ours=0.1, children=0):
+def line(name='delete', ours=0.1, children=0, bare=()):
     in_tree = rounds.Figures([20.0, 22.0, 24.0], [20.0, 22.0, 24.0],
                              meter.Children(1, 1))
     our = rounds.Figures([ours * 2] * 3, [ours] * 3,
                          meter.Children(children, children))
-    return report.Line(name, name, (in_tree, our), saves=True)
+    return report.Line(name, name, (in_tree, our), saves=True, bare=bare)
 
 
 @pytest.mark.parametrize('one, verdict', [
@@ -140,6 +224,31 @@ def line(name='delete', ours=0.1, children=0):
 ])
 def test_verdict(one, verdict):
     assert one.verdict() is verdict
+
+
+@pytest.mark.parametrize('one, verdict', [
+    # Our three rounds take 2 ms each.
+    (line('delete-newest-10', 2.0, bare=(1.4, 1.0, 2.0)), True),
+    (line('delete-newest-10', 2.0, bare=(1.3, 1.0, 2.0)), False),
+    # Nothing was measured, nothing is promised.
+    (line('delete-newest-10', 2.0), None),
+    (line('create-qcow2', 2.0, bare=(1.0, 1.0, 1.0)), None),
+    (line('extend-with-2', 2.0, bare=(1.0, 1.0, 1.0)), None),
+])
+def test_verdict_beside_the_bare_commands(one, verdict):
+    assert one.bare_verdict() is verdict
+
+
+def test_table_of_bare_commands():
+    text = report.tables([line('delete-newest-10', 2.0, bare=(1., 1.6, 2.)),
+                          line('extend-with-2', 3.0, bare=(2., 2., 2.)),
+                          line()], {})
+    rows = text.split(report.BARE)[1].split(report.WHOLE)[0]
+    assert _cells(rows, 'delete-newest-10') == [
+        'delete-newest-10', '1.60', '2.00', '1.25', '(1.00..2.00)', '<=',
+        '1.5', 'yes']
+    assert _cells(rows, 'extend-with-2')[-1] == '(1.50..1.50)'
+    assert _cells(rows, 'delete') is None
 
 
 def test_tables():
@@ -164,13 +273,19 @@ def test_database_less_operation_is_in_the_first_table_only():
 
 def test_data_can_be_written():
     data = json.loads(json.dumps(report.as_data([line()], {'a': 'b'})))
-    operation, = data['operations']
+    found, = data['operations']
     assert {'a': 'b'} == data['conditions']
-    assert [20.0, 22.0, 24.0] == operation['in_tree']['net']
-    assert {'started': 0, 'programs': 0} == operation['ours']['children']
+    assert [20.0, 22.0, 24.0] == found['in_tree']['net']
+    assert {'started': 0, 'programs': 0} == found['ours']['children']
     assert {'median': 220.0, 'low': 200.0, 'high': 240.0} == pytest.approx(
-        operation['ratio_net'])
-    assert operation['met'] is True
+        found['ratio_net'])
+    assert found['met'] is True
+    assert 'bare' not in found
+    data = report.as_data([line('create-snapshot-10', 2.0, bare=(1.0,) * 3)],
+                          {})
+    assert {'total': [1.0] * 3, 'met': False, 'ratio': {
+        'median': 2.0, 'low': 2.0, 'high': 2.0}} == (
+            data['operations'][0]['bare'])
 
 
 def _cells(text, title):

@@ -1,0 +1,190 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What every operation has in common, and what several of them need."""
+
+import contextlib
+import os
+import threading
+from unittest import mock
+
+from oslo_utils import units
+
+from remotefs_drivers.store import direct
+from remotefs_drivers.store import files
+
+#: What is written into the volume or image that is copied, bytes of 1 GiB.
+DATA = 256 * units.Mi
+THREADS = 8
+#: Seconds that the threads may take together.
+_PATIENCE = 300
+
+
+class Operation:
+    """A call to a driver.
+
+    :cvar calls: how many calls make a batch, by the in-tree driver and ours
+    :cvar shares: how many shares the drivers have
+    :cvar saves: whether Cinder's database takes part
+    """
+
+    name = None
+    title = None
+    calls = (5, 20)
+    shares = 1
+    qcow2 = False
+    saves = True
+
+    def prepare(self, pair, root):
+        """Once, before all calls.
+
+        :returns: why it cannot be measured here, or None
+        """
+
+    def set_up(self, subject):
+        """What ``call`` needs: its state."""
+        raise NotImplementedError()
+
+    def call(self, driver, state):
+        raise NotImplementedError()
+
+    def prove(self, subject, state):
+        """Look whether a call has really done it, in the first round.
+
+        :raises AssertionError: when it has not
+        """
+
+    def clean_up(self, subject, state):
+        """Remove what a call left."""
+
+    def surroundings(self):
+        """A context for the calls of a batch."""
+        return contextlib.nullcontext()
+
+    def weight(self, place):
+        """For how many calls of a driver's method one ``call`` stands."""
+        return 1
+
+    def bare(self, subject, state):
+        """The qemu-img commands that our driver runs in a call, and no more.
+
+        :returns: a list of qemu.command.Operation
+        """
+        return []
+
+
+class OfVolume(Operation):
+    """A call about one volume, which is the state."""
+
+    def set_up(self, subject):
+        return fresh(subject, subject.rig.volume(subject.driver))
+
+    def clean_up(self, subject, volume):
+        files.remove(path_of(subject, volume))
+
+
+class Crowd:
+    """Threads that each do a lot of work, one after the other.
+
+    :param lots: for each thread a list of what the function is called with
+    """
+
+    def __init__(self, lots):
+        self.lots = lots
+        self._errors = []
+
+    def items(self):
+        return [item for lot in self.lots for item in lot]
+
+    def work(self, function):
+        threads = [threading.Thread(target=self._work, args=(function, lot),
+                                    daemon=True) for lot in self.lots]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(_PATIENCE)
+            if thread.is_alive():
+                raise RuntimeError('a thread hangs in %r' % function)
+        if self._errors:
+            raise self._errors[0]
+
+    def _work(self, function, lot):
+        try:
+            for item in lot:
+                function(item)
+        except Exception as error:
+            self._errors.append(error)
+
+
+def fresh(subject, volume):
+    """The volume as a request brings it: out of the database."""
+    return subject.rig.reload(volume)
+
+
+def loaded(volume):
+    """The volume, which will not need the database any more."""
+    with volume.obj_as_admin():
+        volume.admin_metadata
+    return volume
+
+
+def path_of(subject, volume):
+    return os.path.join(subject.folders[0], volume.name)
+
+
+def write(path):
+    """Write data into a file that is there."""
+    block = os.urandom(units.Mi)
+    with open(path, 'r+b') as stream:
+        for __ in range(DATA // len(block)):
+            stream.write(block)
+
+
+def check_copy(source, copy):
+    """:raises AssertionError: unless a raw file has the source's content"""
+    with open(source, 'rb') as one, open(copy, 'rb') as other:
+        block = True
+        while block:
+            block = one.read(units.Mi)
+            if block != other.read(units.Mi):
+                raise AssertionError('%s is no copy of %s' % (copy, source))
+
+
+@contextlib.contextmanager
+def sharing(allowed):
+    """As it is where the file system can share blocks, or cannot."""
+    if allowed:
+        yield
+        return
+    # Our driver calls the one, a privsep context in process the other.
+    with mock.patch.object(direct, 'clone', _refuse):
+        with mock.patch.object(files, 'clone', _refuse):
+            yield
+
+
+def _refuse(source, target):
+    return False
+
+
+def can_clone(root):
+    """Whether the file system can share blocks."""
+    source, target = (os.path.join(root, 'clone-%s' % name)
+                      for name in ('source', 'target'))
+    for path in (source, target):
+        files.create(path, 0, 0o600)
+    with open(source, 'wb') as stream:
+        stream.write(b'data' * units.Ki)
+    try:
+        return files.clone(source, target)
+    finally:
+        for path in (source, target):
+            files.remove(path)
