@@ -37,6 +37,12 @@ class Expected:
         with open(path, 'rb') as source:
             return cls(source.read())
 
+    def copy(self):
+        other = Expected(b'')
+        other.size = self.size
+        other._pieces = list(self._pieces)
+        return other
+
     def grow(self, size):
         """:param size: bytes"""
         self.size = size

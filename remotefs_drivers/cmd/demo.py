@@ -31,12 +31,14 @@ from remotefs_drivers.embedded import spec
 
 _WORK = 'demo'
 
-# What the demo takes in the end, and more while it runs: 1 GiB.
-_ROOM = 1 << 30
+# What the demo takes in the end, and more while it runs: 2 GiB.
+_ROOM = 2 << 30
 
 
 class Demo(command.Command):
     """Start a whole Cinder and a Glance, and take volumes through their life.
+
+    Their snapshots, too, with the service killed while it deletes one.
 
     Two backends of remotefs_drivers.posix.PosixDriver, one with raw and one
     with qcow2 volumes; loopback and free ports only; no root.

@@ -23,8 +23,8 @@ from remotefs_drivers.qemu import image
 _SYSTEM_FOLDERS = ('/usr/sbin', '/sbin')
 
 # Program -> package of Debian and Ubuntu.
-PROGRAMS = {'qemu-img': 'qemu-utils', 'mke2fs': 'e2fsprogs',
-            'debugfs': 'e2fsprogs'}
+PROGRAMS = {'qemu-img': 'qemu-utils', 'qemu-io': 'qemu-utils',
+            'mke2fs': 'e2fsprogs', 'debugfs': 'e2fsprogs'}
 
 _FILE = 'remotefs.bin'
 _FILE_SIZE = 16 << 20
@@ -77,6 +77,17 @@ class Sample:
             raise content.Differs('%s is not in the file system on %s: %s'
                                   % (_FILE, disk, said))
         content.compare(copy, content.Expected.of_file(self.file))
+
+
+def write(path, file_format, source, offset, size):
+    """Write into a disk, as a guest would.
+
+    :param source: path of a file, whose bytes are written over and over
+    :param offset: bytes
+    :param size: bytes
+    """
+    _run('qemu-io', '-f', file_format, '-c',
+         'write -s %s %d %d' % (source, offset, size), '-c', 'flush', path)
 
 
 def _run(program, *arguments):

@@ -10,20 +10,17 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""A volume's life, with its content compared after each change.
-
-What must be in the volume is kept in our own memory and gets the same changes;
-what is in it is read from the share's file by its recorded format.
-"""
+"""A volume's life, with its content compared after each change."""
 
 import os
 
 from oslo_utils import units
 
 from remotefs_drivers.cmd import content
+from remotefs_drivers.cmd import disks
 from remotefs_drivers.cmd import sample
+from remotefs_drivers.cmd import snapshots
 from remotefs_drivers.embedded import attachment
-from remotefs_drivers.qemu import image
 
 RAW = 'alpha'
 QCOW2 = 'beta'
@@ -50,6 +47,8 @@ class Walkthrough:
         self._cloud = cloud
         self._folder = folder
         self._keep_image = keep_image
+        self._disks = disks.Disks(cloud, folder)
+        self._snapshots = snapshots.Snapshots(self._disks)
         self._sample = sample.Sample(folder)
         self._expected = None
         self._image = None
@@ -57,7 +56,6 @@ class Walkthrough:
         # The volume that the next step is about, and the first raw one.
         self._volume = None
         self._raw = None
-        self._volumes = []
         # An earlier run may have been kept, and played with.
         self._before = {share: _files_on(share)
                         for share in cloud.spec.folders}
@@ -84,6 +82,7 @@ class Walkthrough:
             ('  compare', self._compare),
             ('  take the file out of its file system, compare',
              self._compare_file),
+            *self._snapshots.steps(),
             ('delete everything', self._delete),
             ('  look into the shares', self._look),
         )
@@ -93,6 +92,7 @@ class Walkthrough:
         'extend, attach and write, clone, upload and migration to the other '
         'backend kept it',
         'the file system in the migrated volume is whole',
+        *snapshots.Snapshots.proven,
         'nothing is left on the shares after the delete',
     )
 
@@ -117,13 +117,14 @@ class Walkthrough:
     def _create(self, progress):
         self._expected = content.Expected.of_file(self._sample.raw)
         self._expected.grow(_SIZE * units.Gi)
-        self._volume = self._new_volume(_SIZE, 'raw', volume_type=RAW,
-                                        imageRef=self._image)
+        self._volume = self._disks.new(_SIZE, volume_type=RAW,
+                                       imageRef=self._image)
 
     def _create_qcow2(self, progress):
         self._raw = self._volume
-        self._volume = self._new_volume(_SIZE, 'qcow2', volume_type=QCOW2,
-                                        imageRef=self._image)
+        self._volume = self._disks.new(_SIZE, volume_type=QCOW2,
+                                       imageRef=self._image)
+        self._snapshots.begin(self._volume, self._expected.copy())
 
     def _extend(self, progress):
         self._volume = self._raw
@@ -143,8 +144,7 @@ class Walkthrough:
                 os.fsync(disk.fileno())
 
     def _clone(self, progress):
-        self._volume = self._new_volume(_NEW_SIZE, 'raw',
-                                        source_volid=self._volume)
+        self._volume = self._disks.new(_NEW_SIZE, source_volid=self._volume)
 
     def _to_image(self, progress):
         _response, body = self._cloud.cinder.volumes.upload_to_image(
@@ -160,7 +160,7 @@ class Walkthrough:
         with open(path, 'wb') as target:
             for chunk in self._cloud.glance.images.data(self._upload_id):
                 target.write(chunk)
-        self._compare_file_of(path, 'qcow2', progress)
+        self._disks.compare_file(path, 'qcow2', self._expected, progress)
         os.unlink(path)
 
     def _retype(self, progress):
@@ -173,25 +173,21 @@ class Walkthrough:
         progress.note = host.partition('#')[0]
 
     def _compare(self, progress):
-        with attachment.Attachment(self._cloud, self._volume,
-                                   mode='ro') as attached:
-            self._compare_file_of(attached.path, attached.format, progress)
+        self._disks.compare(self._volume, self._expected, progress)
 
     def _compare_file(self, progress):
         with attachment.Attachment(self._cloud, self._volume,
                                    mode='ro') as attached:
-            with _Plain(attached.path, attached.format, self._folder) as disk:
+            with disks.Plain(attached.path, attached.format,
+                             self._folder) as disk:
                 self._sample.check_file(disk, self._folder)
 
     def _delete(self, progress):
-        for volume in self._volumes:
-            self._cloud.cinder.volumes.delete(volume)
-        for volume in self._volumes:
-            self._cloud.wait_gone(volume)
+        deleted = self._disks.delete_all()
         self._cloud.glance.images.delete(self._upload_id)
         if not self._keep_image:
             self._cloud.glance.images.delete(self._image)
-        progress.note = '%d volumes' % len(self._volumes)
+        progress.note = '%d volumes' % deleted
 
     def _look(self, progress):
         for share, before in self._before.items():
@@ -202,38 +198,6 @@ class Walkthrough:
         progress.note = ('as before' if any(self._before.values())
                          else 'empty')
 
-    def _new_volume(self, size, file_format, **fields):
-        volume = self._cloud.cinder.volumes.create(size, name='demo',
-                                                   **fields).id
-        self._volumes.append(volume)
-        self._cloud.wait_volume(volume)
-        return volume
-
-    def _compare_file_of(self, path, file_format, progress):
-        with _Plain(path, file_format, self._folder) as disk:
-            compared = content.compare(disk, self._expected, progress)
-        progress.note = '%s, %d MiB are the same' % (file_format,
-                                                     compared // units.Mi)
-
 
 def _files_on(share):
     return set(os.listdir(share)) - _MARKERS
-
-
-class _Plain:
-    """The content of a file as a raw file: itself, or a copy for a while."""
-
-    def __init__(self, path, file_format, folder):
-        self._path = path
-        self._format = file_format
-        self._copy = os.path.join(folder, 'plain.raw')
-
-    def __enter__(self):
-        if self._format == 'raw':
-            return self._path
-        image.export(self._path, self._format, self._copy, 'raw').run()
-        return self._copy
-
-    def __exit__(self, *exc_info):
-        if self._format != 'raw':
-            os.unlink(self._copy)

@@ -129,6 +129,15 @@ def info(path, file_format):
                        'json', path], timeout=SHORT)
 
 
+def info_of_chain(path, file_format):
+    """The same of an image and all that it is based on.
+
+    It fails while another program writes to one of them.
+    """
+    return _operation([PROGRAM, 'info', '--backing-chain', '-f', file_format,
+                       '--output', 'json', path], timeout=SHORT)
+
+
 def _operation(argv, **limits):
     return command.Operation(argv, memory_limit=command.MEMORY_LIMIT,
                              **limits)

@@ -12,13 +12,16 @@
 
 """The demo proves what it says: it fails when something is not so."""
 
+import json
 import os
 
 import pytest
 
 from remotefs_drivers.cmd import content
+from remotefs_drivers.cmd import disks as demo_disks
 from remotefs_drivers.cmd import main
 from remotefs_drivers.cmd import reporter
+from remotefs_drivers.cmd import snapshots
 from remotefs_drivers.cmd import walkthrough
 from remotefs_drivers.embedded import attachment
 
@@ -26,12 +29,11 @@ from tests.functional import content as disks
 
 
 class Walk:
-    """A walkthrough that a test can stop at any step."""
+    """Steps, at any of which a test can stop."""
 
-    def __init__(self, cloud, folder):
+    def __init__(self, cloud, steps):
         self.cloud = cloud
-        self.walk = walkthrough.Walkthrough(cloud, str(folder))
-        self.steps = iter(self.walk.steps())
+        self.steps = iter(steps)
 
     def until(self, words):
         """Do the steps up to and with the one that has these words."""
@@ -50,9 +52,14 @@ class Walk:
                 disk.write(bytes([byte[0] ^ 1]))
 
     def clean_up(self):
+        if not self.cloud.alive:
+            self.cloud.start_cinder()
+        for snapshot in self.cloud.cinder.volume_snapshots.list():
+            # One whose delete was cut off is left in "deleting".
+            snapshot.reset_state('available')
         there = {volume.id for volume in self.cloud.cinder.volumes.list()}
         for volume in there:
-            self.cloud.cinder.volumes.delete(volume)
+            self.cloud.cinder.volumes.delete(volume, cascade=True)
         for volume in there:
             self.cloud.wait_gone(volume)
         for image in list(self.cloud.glance.images.list()):
@@ -61,7 +68,21 @@ class Walk:
 
 @pytest.fixture
 def walk(cloud, tmp_path):
-    walk = Walk(cloud, tmp_path)
+    walk = Walk(cloud, walkthrough.Walkthrough(cloud, str(tmp_path)).steps())
+    yield walk
+    walk.clean_up()
+
+
+@pytest.fixture
+def snapshot_walk(cloud, tmp_path):
+    """The part with snapshots, on an empty volume."""
+    part = snapshots.Snapshots(demo_disks.Disks(cloud, str(tmp_path)))
+    walk = Walk(cloud, part.steps())
+    volume = part._disks.new(1, volume_type='beta')
+    expected = content.Expected(b'')
+    expected.grow(1 << 30)
+    part.begin(volume, expected)
+    walk.base = cloud.spec.path('shares', 'beta', 'volume-%s' % volume)
     yield walk
     walk.clean_up()
 
@@ -103,6 +124,31 @@ def test_a_wrong_byte_in_a_qcow2_volume_is_found(walk):
     disks.write(os.path.join(share, name), 'qcow2', 0x5a, offset, 512)
     with pytest.raises(content.Differs, match='at byte %d:' % offset):
         walk.until('compare')
+
+
+def test_a_wrong_byte_in_a_snapshot_is_found(snapshot_walk):
+    snapshot_walk.until('take 4 snapshots')
+    # Written over after the first snapshot, so that it is only in that.
+    offset = (200 << 20) + 4096
+    disks.write(snapshot_walk.base, 'qcow2', 0x5a, offset, 512)
+    snapshot_walk.until('compare')
+    with pytest.raises(content.Differs, match='at byte %d:' % offset):
+        snapshot_walk.until('compare the other snapshots')
+
+
+def test_a_wrong_byte_after_the_kill_is_found(snapshot_walk):
+    snapshot_walk.until('kill -9')
+    assert not snapshot_walk.cloud.alive
+    assert os.path.exists(snapshot_walk.base + '.intent')
+    # Of the long write after the third snapshot, which was being merged.
+    offset = 300 << 20
+    snapshot_walk.until('start the service again')
+    with open(snapshot_walk.base + '.info') as stream:
+        active = json.load(stream)['active']
+    disks.write(os.path.join(os.path.dirname(snapshot_walk.base), active),
+                'qcow2', 0x5a, offset, 512)
+    with pytest.raises(content.Differs, match='at byte %d:' % offset):
+        snapshot_walk.until('compare the volume')
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path, capsys):

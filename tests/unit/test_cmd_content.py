@@ -77,3 +77,12 @@ def test_a_write_over_the_edge_of_a_block(file_of):
     data[edge - 3:edge + 3] = b'across'
     wanted = expected(MIB, (edge - 3, b'across'))
     assert content.compare(file_of(data), wanted) == MIB
+
+
+def test_a_copy_goes_its_own_way(file_of):
+    one = expected(8, (0, b'abcd'))
+    other = one.copy()
+    one.write(2, b'xy')
+    one.grow(9)
+    assert content.compare(file_of(b'abcd\0\0\0\0'), other) == 8
+    assert content.compare(file_of(b'abxy\0\0\0\0\0'), one) == 9
