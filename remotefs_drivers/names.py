@@ -27,8 +27,10 @@ PLAIN_COPY = 'plain-copy'
 NEW_OVERLAY = 'new-overlay'
 #: An empty qcow2 base, until it takes the place of the old one.
 NEW_BASE = 'new-base'
+#: The table or the journal, until it is written and takes its name.
+NEW_TEXT = 'new-text'
 
-_PURPOSES = (PLAIN_COPY, NEW_OVERLAY, NEW_BASE)
+_PURPOSES = (PLAIN_COPY, NEW_OVERLAY, NEW_BASE, NEW_TEXT)
 
 
 def of(volume):

@@ -145,9 +145,9 @@ def sync_folder(path):
 
 
 @_entrypoint
-def write_atomic(path, text, mode):
+def write_atomic(path, text, mode, temporary=None):
     """As files.write_atomic."""
-    files.write_atomic(path, text, mode)
+    files.write_atomic(path, text, mode, temporary)
 
 
 @_entrypoint

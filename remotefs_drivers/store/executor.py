@@ -37,9 +37,9 @@ journal; the table is as ``after``    the steps of ``finish``: files go that
 journal; the table is neither         nothing, an error: somebody else has
                                       changed it
 a half-written journal or table       cannot be: both are written beside and
-                                      renamed; what is left of that has the
-                                      name of a temporary file, and goes
-                                      when its volume goes
+                                      renamed; what is left of that goes
+                                      when the next one is written, or with
+                                      its volume
 ====================================  =====================================
 
 Recovery itself can be cut off anywhere and leaves one of these states again.
@@ -80,6 +80,7 @@ class Executor:
         self._folder = folder
         self._table = self._path(names.snapshot_table(base))
         self._journal = self._path(names.journal(base))
+        self._new_text = self._path(names.temporary(base, names.NEW_TEXT))
         self._base = base
 
     def run(self, plan):
@@ -166,6 +167,7 @@ class Executor:
 
     def _undo(self, plan):
         self._do(plan.undo)
+        self._remove(self._new_text)
         self._remove(self._journal)
 
     def _do(self, some):
@@ -200,7 +202,7 @@ class Executor:
 
     def _write(self, path, text):
         self._hands.call('write', 'write_atomic', path, text,
-                         self._hands.mode)
+                         self._hands.mode, self._new_text)
 
     def _remove(self, path):
         self._hands.call('delete', 'remove', path)

@@ -242,15 +242,23 @@ def set_mode(path, mode):
                 % (stat.S_IMODE(status.st_mode), status.st_uid, mode), path)
 
 
-def write_atomic(path, text, mode):
+def write_atomic(path, text, mode, temporary=None):
     """Write a small file so that a crash leaves the old or the new one.
 
     The data reach the disk before the name does, and the name before this
     returns.
+
+    :param temporary: path that it has until it is written, for a caller who
+                      holds a lock: what is there was cut off, and goes.
+                      Else one that nobody else has.
     """
     folder, name = os.path.split(path)
-    descriptor, temporary = tempfile.mkstemp(
-        prefix=_TEMPORARY_PREFIX % name, suffix=_TEMPORARY_SUFFIX, dir=folder)
+    if temporary is None:
+        descriptor, temporary = tempfile.mkstemp(
+            prefix=_TEMPORARY_PREFIX % name, suffix=_TEMPORARY_SUFFIX,
+            dir=folder)
+    else:
+        descriptor = _new(temporary)
     try:
         with os.fdopen(descriptor, 'wb') as stream:
             os.fchmod(stream.fileno(), mode)
@@ -262,6 +270,15 @@ def write_atomic(path, text, mode):
         remove(temporary)
         raise
     sync_folder(folder)
+
+
+def _new(path):
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileExistsError:
+        remove(path)
+        return os.open(path, flags, 0o600)
 
 
 def is_rest_of(found, name):

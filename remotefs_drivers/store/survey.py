@@ -71,8 +71,7 @@ def names_of(folder, base):
 def _belongs(base, name):
     others = (names.snapshot_table(base), names.journal(base),
               *names.all_temporary(base))
-    return (model.is_layer(base, name) or name in others or
-            any(files.is_rest_of(name, other) for other in others))
+    return model.is_layer(base, name) or name in others
 
 
 def _walk(folder, base, name, recorded):
