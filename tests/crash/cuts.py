@@ -16,6 +16,11 @@ A verb is a row of steps: each call that touches a share, each child process,
 each record in the database. ``Cut(n, when)`` lets the process die by SIGKILL
 before, in the middle of or after step number n. The verb runs in a process
 of its own, forked from here; so does what comes after.
+
+``Points`` cuts finer: before each call to the system that changes a file,
+before each child, in the middle of each, and in the end. What is between two
+of these changes nothing on the disk, so that "after" one is "before" the
+next.
 """
 
 import dataclasses
@@ -23,6 +28,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
 
 from sqlalchemy import orm
@@ -31,10 +37,19 @@ from remotefs_drivers import formats
 from remotefs_drivers import nfs
 from remotefs_drivers import posix
 from remotefs_drivers.share import shares
+from remotefs_drivers.store import files
 
 #: What a process would load first of all is loaded here, once for all.
 PRELOADED = (nfs, posix)
 orm.configure_mappers()
+
+#: Functions of the module os that change what lies on a share.
+_CHANGING = ('fchmod', 'fsync', 'ftruncate', 'rename', 'unlink')
+#: What share.shares.Shares.call is told of those that change nothing.
+_LOOKING = ('stat', 'check', 'statfs', 'sync')
+#: Bytes a second for a merge that is to be killed in the middle: the first
+#: cluster is written at once, the next one 0.1 s later.
+_SLOW = 640 << 10
 
 #: Exit code of a forked process whose function raised.
 _RAISED = 70
@@ -84,6 +99,110 @@ class Cut:
     def _die(self, when):
         if self._count == self.step and self.when == when:
             _kill_myself()
+
+
+class Points:
+    """All places where a driver can be cut, and the one where it is.
+
+    :param number: of the place where the process dies, or None
+    :param fine: within the calls to the share as well, system call by
+                 system call
+    :ivar seen: what there is to be cut, a word for each place
+    """
+
+    def __init__(self, number=None, fine=True):
+        self.number = number
+        self.seen = []
+        self._fine = fine
+
+    def install(self, driver):
+        """Put the knife to this driver, in this process."""
+        formats._save = self._before('record', formats._save)
+        driver._means = dataclasses.replace(
+            driver._means, run=self._around(driver._means.run))
+        if self._fine:
+            files.os = _Os(self)
+        else:
+            shares.Shares.call = self._before_call(shares.Shares.call)
+
+    def reach(self, word):
+        """Die here, if this is the place."""
+        self.seen.append(word)
+        if self._is_here():
+            _kill_myself()
+
+    def _is_here(self):
+        return len(self.seen) - 1 == self.number
+
+    def _before(self, word, function):
+        def call(*args, **kwargs):
+            self.reach(word)
+            return function(*args, **kwargs)
+        return call
+
+    def _before_call(self, function):
+        def call(the_shares, share, what, *args, **kwargs):
+            if what not in _LOOKING:
+                self.reach(what)
+            return function(the_shares, share, what, *args, **kwargs)
+        return call
+
+    def _around(self, run):
+        def call(argv, **kwargs):
+            self.reach('before qemu-img %s' % argv[1])
+            self.seen.append('within qemu-img %s' % argv[1])
+            if self._is_here():
+                kill_in_the_middle(argv)
+                _kill_myself()
+            return run(argv, **kwargs)
+        return call
+
+
+class _Os:
+    """The module os, with a place to be cut before each change."""
+
+    def __init__(self, points):
+        for name in _CHANGING:
+            setattr(self, name, points._before(name, getattr(os, name)))
+        self._points = points
+
+    def open(self, path, flags, *args):
+        if flags & os.O_CREAT:
+            self._points.reach('create')
+        return os.open(path, flags, *args)
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+
+def slow(argv, rate=_SLOW):
+    """The command, a merge so slow that its middle can be hit.
+
+    :param rate: bytes a second
+    """
+    if argv[1] != 'commit':
+        return argv
+    return argv[:-1] + ['-r', str(rate), argv[-1]]
+
+
+def kill_in_the_middle(argv):
+    """Start a program, and kill it as soon as it has written anything.
+
+    :param argv: its last path is that of a file on the share
+    """
+    folder = os.path.dirname([each for each in argv if '/' in each][-1])
+    before = _look(folder)
+    child = subprocess.Popen(slow(argv), stdout=subprocess.DEVNULL)
+    while child.poll() is None and _look(folder) == before:
+        time.sleep(0.0005)
+    child.kill()
+    child.wait()
+
+
+def _look(folder):
+    found = [os.stat(each.path) for each in os.scandir(folder)]
+    return sorted((one.st_ino, one.st_size, one.st_blocks, one.st_mtime_ns)
+                  for one in found)
 
 
 def run(function, *args):

@@ -31,9 +31,12 @@ class Story:
     """A volume on a driver of a rig (see tests.rig) and its snapshots.
 
     :param volume: that is there already, else one is made
-    :ivar state: pattern of each KiB that was written
+    :ivar state: pattern of each place that was written
     :ivar held: snapshot id -> the state when it was taken
+    :cvar APART: bytes from one place to the next
     """
+
+    APART = KIB
 
     def __init__(self, rig, driver, folder, size=1, volume=None, **fields):
         self.rig = rig
@@ -81,7 +84,8 @@ class Story:
         pattern = _FIRST + self._count % 0x50
         places = (_COMMON, self._count)
         content.write_all(self.path, self.format(),
-                          [(pattern, place * KIB, KIB) for place in places])
+                          [(pattern, place * self.APART, KIB)
+                           for place in places])
         self.state.update(dict.fromkeys(places, pattern))
 
     def snap(self, **fields):
@@ -156,7 +160,7 @@ class Story:
     def check_file(self, path, file_format, state, size=None):
         content.assert_holds(
             path, file_format, (size or self.volume.size) * content.GIB,
-            [(pattern, number * KIB, KIB)
+            [(pattern, number * self.APART, KIB)
              for number, pattern in state.items()], self._folder)
 
     def check_layers(self):

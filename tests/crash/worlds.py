@@ -1,0 +1,142 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""A share and a database as a crash leaves them: kept, restored, compared.
+
+A world is a folder with ``share``, ``cinder.sqlite`` and the saga. Two
+worlds are the same when every file on the share has the same name, size,
+mode and bytes, and the database says the same about formats and places. What
+is random in a name does not count.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sqlite3
+
+SHARE = 'share'
+_DATABASE = 'cinder.sqlite'
+_CHUNK = 1 << 20
+_BLOCK = 4096
+_RANDOM = re.compile(r'\.[a-z0-9_]{8}\.tmp$')
+_RECORDS = (
+    'SELECT id, deleted, size, provider_location IS NULL FROM volumes '
+    'ORDER BY id',
+    'SELECT volume_id, key, value FROM volume_admin_metadata '
+    'WHERE NOT deleted ORDER BY volume_id, key',
+    'SELECT id, deleted FROM snapshots ORDER BY id',
+)
+
+
+def copy(source, target):
+    """Make a folder the same as another one; holes stay holes."""
+    share = os.path.join(target, SHARE)
+    shutil.rmtree(share, ignore_errors=True)
+    os.makedirs(share)
+    for entry in os.scandir(target):
+        if entry.is_file():
+            os.unlink(entry.path)
+    for name in _files(source):
+        _copy_file(os.path.join(source, name), os.path.join(target, name))
+    _move_volumes(target)
+
+
+def digest(folder):
+    """A text that is the same for two worlds that are the same."""
+    share = os.path.join(folder, SHARE)
+    total = hashlib.sha256()
+    for name in sorted(os.listdir(share), key=_plain):
+        path = os.path.join(share, name)
+        status = os.stat(path)
+        total.update(('%s %d %o\n' % (_plain(name), status.st_size,
+                                      status.st_mode)).encode())
+        for offset, block in _blocks(path):
+            total.update(b'%d ' % offset)
+            total.update(block)
+    with sqlite3.connect(os.path.join(folder, _DATABASE)) as database:
+        for query in _RECORDS:
+            total.update(repr(database.execute(query).fetchall()).encode())
+    # What was written to the volume decides what it must hold.
+    total.update(_told(folder))
+    return total.hexdigest()[:16]
+
+
+def names(folder):
+    """Names of the files on the share."""
+    return sorted(os.listdir(os.path.join(folder, SHARE)))
+
+
+def _files(folder):
+    yield from (name for name in os.listdir(folder)
+                if os.path.isfile(os.path.join(folder, name)) and
+                name != 'expected.raw')
+    for name in names(folder):
+        yield os.path.join(SHARE, name)
+
+
+def _move_volumes(folder):
+    """The volumes of a copied database are on the copied share."""
+    with sqlite3.connect(os.path.join(folder, _DATABASE)) as database:
+        database.execute('PRAGMA synchronous = OFF')
+        database.execute('UPDATE volumes SET provider_location = ? '
+                         'WHERE provider_location IS NOT NULL',
+                         (os.path.join(folder, SHARE),))
+
+
+def _told(folder):
+    path = os.path.join(folder, 'saga.json')
+    with open(path) as stream:
+        told = json.dumps(json.load(stream), sort_keys=True)
+    scribbled = os.path.exists(os.path.join(folder, 'scribbled'))
+    return ('%s %s' % (told, scribbled)).encode()
+
+
+def _plain(name):
+    return _RANDOM.sub('.tmp', name)
+
+
+def _copy_file(source, target):
+    with open(source, 'rb') as origin, open(target, 'wb') as made:
+        os.fchmod(made.fileno(), os.fstat(origin.fileno()).st_mode)
+        size = os.fstat(origin.fileno()).st_size
+        made.truncate(size)
+        for start, end in _data(origin.fileno(), size):
+            while start < end:
+                start += os.copy_file_range(
+                    origin.fileno(), made.fileno(), end - start, start,
+                    start)
+
+
+def _data(descriptor, size):
+    """(start, end) of each part of a file that is no hole."""
+    end = 0
+    while end < size:
+        try:
+            start = os.lseek(descriptor, end, os.SEEK_DATA)
+        except OSError:
+            return
+        end = os.lseek(descriptor, start, os.SEEK_HOLE)
+        yield start, end
+
+
+def _blocks(path):
+    """(offset, bytes) of each block that is not all zeroes."""
+    with open(path, 'rb', buffering=0) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        for start, end in _data(stream.fileno(), size):
+            for offset in range(start, end, _BLOCK):
+                block = os.pread(stream.fileno(), min(_BLOCK, end - offset),
+                                 offset)
+                if block.strip(b'\0'):
+                    yield offset, block
