@@ -208,6 +208,8 @@ class Delete(Verb):
 class Revert(Verb):
     """Tried again, it throws away what was written in between."""
 
+    depth = 2
+
     def act(self, saga):
         saga.driver.revert_to_snapshot(
             saga.rig.context, saga.volume, saga.snapshot(saga.subject))
@@ -301,6 +303,8 @@ class Remove(Verb):
 
 class Mend(Verb):
     """Attach a volume whose overlays name paths, as old Novas wrote them."""
+
+    depth = 2
 
     def prepared(self, story):
         for path in story.overlays():
