@@ -26,8 +26,12 @@ import contextlib
 from cinder import coordination
 from cinder import utils
 from oslo_concurrency import lockutils
+from oslo_log import log as logging
+import tenacity
 
 from remotefs_drivers import errors
+
+LOG = logging.getLogger(__name__)
 
 #: Seconds between two looks at whether waiting makes sense any more.
 _TICK = 1.0
@@ -91,9 +95,13 @@ class NoLocks(_VolumeLocks):
 class ProcessLocks(_VolumeLocks):
     """Between the threads and the processes of one host."""
 
+    @contextlib.contextmanager
     def _lock(self, name):
-        return lockutils.lock(name, lock_file_prefix=_FILE_PREFIX,
-                              external=True, do_log=False)
+        stopping = until_stop()
+        with lockutils.lock(name, lock_file_prefix=_FILE_PREFIX,
+                            external=True, do_log=False):
+            _refuse_late(stopping, name)
+            yield
 
     def forget(self, volume_id):
         """Remove the lock file of a volume that is no more."""
@@ -105,16 +113,48 @@ class CoordinationLocks(_VolumeLocks):
 
     @contextlib.contextmanager
     def _lock(self, name):
-        lock = coordination.COORDINATOR.get_lock(name)
         stopping = until_stop()
-        while not lock.acquire(blocking=_TICK):
-            if stopping():
-                raise errors.ServiceStopping(what=name)
+        lock = coordination.COORDINATOR.get_lock(name)
+        while not _acquire(lock):
+            _refuse_late(stopping, name)
         try:
+            _refuse_late(stopping, name)
             yield
         finally:
-            lock.release()
+            _release(lock, name)
 
     def forget(self, volume_id):
         """Remove the lock file of a volume that is no more, if it has one."""
         coordination.synchronized_remove(self.name(volume_id))
+
+
+def _refuse_late(stopping, name):
+    """Begin nothing when the service stops: it was waited for too long."""
+    if stopping():
+        raise errors.ServiceStopping(what=name)
+
+
+def _acquire(lock):
+    """Wait a moment for a lock of tooz. Returns whether it is ours."""
+    try:
+        return lock.acquire(blocking=_TICK)
+    except tenacity.RetryError:
+        # "Not yet", from tooz's drivers for etcd, memcached and MySQL.
+        return False
+
+
+def _release(lock, name):
+    """Give a lock of tooz back; the work that it was for is done.
+
+    When the backend cannot be reached, it lets go of the lock by itself.
+    """
+    try:
+        held = lock.release()
+    except Exception as error:
+        LOG.warning('The lock %s could not be released, and ends by itself '
+                    'after its lease: %s', name, error)
+        return
+    if not held:
+        LOG.error('The lock %s was lost while it was needed: its lease was '
+                  'not renewed in time. Check the coordination backend, and '
+                  'that no other host worked on the volume meanwhile.', name)

@@ -13,11 +13,14 @@
 """Locks of volumes: all at once, in one order, both forms."""
 
 import inspect
+import logging
 import threading
 
 from cinder import coordination
 import pytest
+import tenacity
 
+from remotefs_drivers import errors
 from remotefs_drivers import locks
 
 
@@ -56,6 +59,66 @@ def real(form, tmp_path, monkeypatch, override):
                         (coordinator,))
     yield form('nfs')
     coordinator.stop()
+
+
+class Tooz:
+    """A lock of a tooz driver; an answer that is an error is raised.
+
+    :param acquire: what acquire() answers, one after the other
+    :param release: what release() answers
+    """
+
+    def __init__(self, acquire, release=True):
+        self._acquire = iter(acquire)
+        self._release = release
+        self.released = 0
+
+    def acquire(self, blocking):
+        assert 0 < blocking <= 1
+        return self._answer(next(self._acquire))
+
+    def release(self):
+        self.released += 1
+        return self._answer(self._release)
+
+    def _answer(self, answer):
+        if callable(answer):
+            answer = answer()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Coordinator:
+    """Cinder's, as far as locks use it."""
+
+    started = True
+
+    def __init__(self, lock):
+        self._lock = lock
+
+    def get_lock(self, name):
+        return self._lock
+
+    def stop(self):
+        """:returns: what acquire() answers that was interrupted by it"""
+        self.started = False
+        return False
+
+
+@pytest.fixture
+def tooz(monkeypatch):
+    """Makes locks that a fake tooz answers for; returns it, and them."""
+    def make(*args, **kwargs):
+        lock = Tooz(*args, **kwargs)
+        coordinator = Coordinator(lock)
+        monkeypatch.setattr(coordination, 'COORDINATOR', coordinator)
+        return lock, coordinator, locks.CoordinationLocks('nfs')
+    return make
+
+
+#: What tooz says at the end of the time, depending on its driver.
+NOT_YET = [False, tenacity.RetryError(None)]
 
 
 @pytest.mark.parametrize('ids, expected', [
@@ -187,3 +250,78 @@ def test_forms_must_say_which_lock():
     with pytest.raises(NotImplementedError):
         with locks._VolumeLocks('nfs').volumes('a'):
             pass
+
+
+@pytest.mark.parametrize('not_yet', NOT_YET)
+def test_waiting_goes_on_after_a_moment(tooz, not_yet):
+    lock, __, made = tooz([not_yet, not_yet, True])
+    with made.volumes('a'):
+        assert lock.released == 0
+    assert lock.released == 1
+
+
+def _stop_and(answer, stop):
+    stop()
+    return answer
+
+
+@pytest.mark.parametrize('not_yet', NOT_YET)
+def test_waiting_ends_when_the_service_stops(tooz, not_yet):
+    lock, coordinator, made = tooz(
+        [lambda: _stop_and(not_yet, coordinator.stop)])
+    with pytest.raises(errors.ServiceStopping, match='remotefs-nfs-a'):
+        with made.volumes('a'):
+            pytest.fail('the work began without its lock')
+    assert lock.released == 0
+
+
+def test_nothing_begins_in_a_service_that_stops(tooz):
+    """Who had the lock gave way; who waited does not take the turn."""
+    lock, coordinator, made = tooz(
+        [lambda: _stop_and(True, coordinator.stop)])
+    with pytest.raises(errors.ServiceStopping, match='remotefs-nfs-a'):
+        with made.volumes('a'):
+            pytest.fail('the work began in a service that stops')
+    assert lock.released == 1
+
+
+def test_nor_does_it_on_a_single_host(real):
+    first, seen = threading.Event(), []
+
+    def other():
+        first.set()
+        with pytest.raises(errors.ServiceStopping):
+            with real.volumes('a'):
+                pytest.fail('the work began in a service that stops')
+        seen.append('refused')
+
+    with real.volumes('a'):
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        assert first.wait(5)
+        # It has asked for the lock, or is just about to.
+        thread.join(0.1)
+        coordination.COORDINATOR.stop()
+    thread.join(5)
+    assert seen == ['refused']
+
+
+def test_an_error_of_the_backend_is_one_of_the_verb(tooz):
+    lock, __, made = tooz([ConnectionError('no etcd')])
+    with pytest.raises(ConnectionError):
+        with made.volumes('a'):
+            pytest.fail('the work began without its lock')
+    assert lock.released == 0
+
+
+@pytest.mark.parametrize('answer, told', [
+    # The work is done; its lock ends with its lease.
+    (ConnectionError('no etcd'), 'could not be released'),
+    (False, 'was lost while it was needed'),
+])
+def test_a_release_that_fails_is_told(tooz, answer, told, caplog):
+    __, __, made = tooz([True], answer)
+    with caplog.at_level(logging.WARNING):
+        with made.volumes('a'):
+            pass
+    assert told in caplog.text
