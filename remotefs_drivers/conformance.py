@@ -92,6 +92,10 @@ _CALLS = """
     get_manageable_snapshots(cinder_snapshots, marker, limit, offset,
                              sort_keys, sort_dirs)
 
+    failover(context, volumes, secondary_id=, groups=)
+    failover_host(context, volumes, secondary_id=, groups=)
+    failover_completed(context, active_backend_id)
+
     migrate_volume(context, volume, host)
     retype(context, volume, new_type, diff, host)
     update_migrated_volume(context, volume, new_volume,

@@ -196,6 +196,11 @@ class SnapshotBusy(exception.InvalidSnapshot):
                 '%(expected)s.')
 
 
+class NothingToFailOver(exception.UnableToFailOver):
+    message = _('Backend %(backend)s replicates nothing by itself, so there '
+                'is nothing to fail over to.')
+
+
 class EncryptionUnsupported(exception.VolumeDriverException):
     message = _('Volume %(volume)s has an encrypted volume type, which this '
                 'driver does not support: use a type without encryption, '

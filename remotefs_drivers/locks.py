@@ -26,6 +26,7 @@ import contextlib
 from cinder import coordination
 from cinder import utils
 from oslo_concurrency import lockutils
+from oslo_config import cfg
 from oslo_log import log as logging
 import tenacity
 
@@ -50,6 +51,11 @@ def until_stop():
     if not coordinator.started:
         return lambda: False
     return lambda: not coordinator.started
+
+
+def are_files():
+    """Whether the locks of a cluster are files, as by default."""
+    return cfg.CONF.coordination.backend_url.startswith('file:')
 
 
 class _VolumeLocks:

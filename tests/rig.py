@@ -46,20 +46,22 @@ class Rig:
 
     :param folder: a path, empty or made by an earlier rig
     :param config_file: path of a configuration file to begin with
+    :param coordination_url: when it is not files in the folder
     """
 
-    def __init__(self, folder, config_file=None):
+    def __init__(self, folder, config_file=None, coordination_url=None):
         self.folder = str(folder)
         self.context = context.RequestContext(USER, PROJECT, is_admin=True)
         database = os.path.join(self.folder, 'cinder.sqlite')
         is_new = not os.path.exists(database)
         self._configure('sqlite:///%s' % database,
-                        [config_file] if config_file else [])
+                        [config_file] if config_file else [],
+                        coordination_url or 'file://' + self.folder)
         if is_new:
             migration.db_sync()
         coordination.COORDINATOR.start()
 
-    def _configure(self, database, config_files):
+    def _configure(self, database, config_files, coordination_url):
         for folder in ('locks', 'conversion'):
             os.makedirs(os.path.join(self.folder, folder), exist_ok=True)
         CONF([], project='cinder', default_config_files=config_files)
@@ -67,13 +69,12 @@ class Rig:
         CONF.set_override('state_path', self.folder)
         CONF.set_override('lock_path', os.path.join(self.folder, 'locks'),
                           'oslo_concurrency')
-        CONF.set_override('backend_url', 'file://' + self.folder,
-                          'coordination')
+        CONF.set_override('backend_url', coordination_url, 'coordination')
         CONF.set_override('image_conversion_dir',
                           os.path.join(self.folder, 'conversion'))
 
     def driver(self, path, section='alpha', new_installation=True,
-               setup=True, **options):
+               setup=True, cluster=None, **options):
         """Build a driver by its path, and set it up as the manager does."""
         backend = configuration.Configuration(
             manager.volume_backend_opts + cinder_driver.volume_opts,
@@ -85,7 +86,7 @@ class Rig:
             CONF.set_override(name, value, group=section)
         driver = importutils.import_object(
             path, configuration=backend, host='rig@%s' % section,
-            cluster_name=None, is_vol_db_empty=new_installation,
+            cluster_name=cluster, is_vol_db_empty=new_installation,
             active_backend_id=None)
         if setup:
             self.set_up(driver)

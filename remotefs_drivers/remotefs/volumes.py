@@ -369,6 +369,8 @@ class RemoteFSDriver(driver.VolumeDriver):
 
     def retype(self, context, volume, new_type, diff, host):
         """Accept a type that changes nothing about where the file is."""
+        if volume.cluster_name:
+            return host.get('cluster_name') == volume.cluster_name
         return host['host'] == volume.host
 
     def update_migrated_volume(self, ctxt, volume, new_volume,
@@ -471,6 +473,12 @@ class RemoteFSDriver(driver.VolumeDriver):
 
     def _has_volumes(self, location):
         """Whether Cinder knows volumes of this backend on a share."""
-        return bool(objects.VolumeList.get_all_by_host(
-            cinder_context.get_admin_context(), self.host,
-            filters={'provider_location': location}))
+        context = cinder_context.get_admin_context()
+        filters = {'provider_location': location}
+        if self.cluster_name:
+            # The host is that of whichever service made them.
+            return bool(objects.VolumeList.get_all(
+                context, limit=1,
+                filters={'cluster_name': self.cluster_name, **filters}))
+        return bool(objects.VolumeList.get_all_by_host(context, self.host,
+                                                       filters=filters))

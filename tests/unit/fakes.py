@@ -259,6 +259,7 @@ class Volume:
         self.status = 'available'
         self.attach_status = 'detached'
         self.host = 'host@fake'
+        self.cluster_name = None
         self.provider_location = None
         self.admin_metadata = {}
         self.migration_status = None

@@ -60,6 +60,7 @@ CINDERS = {
     'SnapshotExists': 'InvalidSnapshot',
     'SnapshotNotNewest': 'InvalidSnapshot',
     'SnapshotBusy': 'InvalidSnapshot',
+    'NothingToFailOver': 'UnableToFailOver',
     'EncryptionUnsupported': 'VolumeDriverException',
     'AttachTypeMismatch': 'InvalidVolume',
     # The manager sets error_extending and gives the quota back.
