@@ -56,6 +56,7 @@ class Services:
     def __init__(self, prepare, children):
         self._prepare = prepare
         self._children = {child.name: child for child in children}
+        self._killed = set()
 
     def __getitem__(self, name):
         return self._children[name]
@@ -74,8 +75,17 @@ class Services:
 
     def start(self):
         self._prepare()
-        for child in self._children.values():
-            child.start()
+        for name in self._children:
+            self.start_one(name)
+
+    def start_one(self, name):
+        self._killed.discard(name)
+        self[name].start()
+
+    def kill_one(self, name, alone=False):
+        """SIGKILL; from now on it is not missed."""
+        self._killed.add(name)
+        self[name].kill(alone)
 
     def terminate(self):
         for child in self._children.values():
@@ -99,8 +109,9 @@ class Services:
                          for name, child in self._children.items())
 
     def check(self):
-        for child in self._children.values():
-            child.check()
+        """:raises NotReady: when one has ended that was not killed"""
+        for name in set(self._children) - self._killed:
+            self[name].check()
 
 
 def children(pid):

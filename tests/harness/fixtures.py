@@ -21,6 +21,7 @@ or ``pytest_plugins = ['tests.harness.fixtures']``.
 
 import pytest
 
+from tests.harness import etcd as harness_etcd
 from tests.harness import rabbitmq
 from tests.harness import user_mount
 
@@ -29,6 +30,13 @@ from tests.harness import user_mount
 def broker(tmp_path_factory):
     """A RabbitMQ for all of the run."""
     with rabbitmq.Broker(tmp_path_factory.mktemp('rabbitmq')) as running:
+        yield running
+
+
+@pytest.fixture(scope='session')
+def etcd(tmp_path_factory):
+    """An etcd for all of the run."""
+    with harness_etcd.Etcd(tmp_path_factory.mktemp('etcd')) as running:
         yield running
 
 

@@ -80,14 +80,17 @@ class Cloud(cloud.Cloud):
     :param programs: folder to put in front of PATH, see user_mount
     :param user: id of the user that Cinder runs as, when root runs this;
         he has no way to other rights
+    :param hosts: names of further hosts, each with a cinder-volume that has
+        the same backends and nothing else in common with the others
     """
 
-    def __init__(self, spec, broker, programs=None, user=None):
+    def __init__(self, spec, broker, programs=None, user=None, hosts=()):
         self._broker = broker
         self._vhost = hashlib.sha256(spec.root.encode()).hexdigest()[:16]
         super().__init__(_with_broker(
             spec, broker.url(self._vhost),
             os.geteuid() if user is None else user))
+        self._hosts = tuple(hosts)
         self._programs = programs
         self._user = user
         self._started = None
@@ -113,14 +116,18 @@ class Cloud(cloud.Cloud):
             self._bury()
         return codes
 
-    def kill_cinder(self, alone=True):
-        """SIGKILL to cinder-volume only; API and scheduler stay."""
-        self._cinder['cinder-volume'].kill(alone)
+    def kill_cinder(self, alone=True, name='cinder-volume'):
+        """SIGKILL to cinder-volume only; API and scheduler stay.
 
-    def start_cinder(self, backends=None, limit=START_LIMIT):
+        :param name: of the one that is meant, see ``pids``
+        """
+        self._cinder.kill_one(name, alone)
+
+    def start_cinder(self, backends=None, limit=START_LIMIT,
+                     name='cinder-volume'):
         """Start cinder-volume again after :meth:`kill_cinder`."""
         self._started = _now()
-        self._cinder['cinder-volume'].start()
+        self._cinder.start_one(name)
         self._wait_ready(
             self.spec.backends if backends is None else backends, limit)
 
@@ -144,15 +151,31 @@ class Cloud(cloud.Cloud):
         return family.Services(self._synchronize_database, [
             self._api(server), self._service('cinder-scheduler'),
             self._service('cinder-volume'),
+            *map(self._volume_service_of, self._hosts),
             *([self._service('cinder-backup')] if self.spec.backup else [])])
 
-    def _service(self, name):
+    def _service(self, program, name=None, more=()):
+        """:param more: paths of further configuration files"""
+        name = name or program
+        files = [self.spec.path('cinder.conf'), *more]
         return family.Family(
-            name, self._as_user([_program(name), '--config-file',
-                                 self.spec.path('cinder.conf')]),
+            name, self._as_user([_program(program)] + [
+                '--config-file=' + path for path in files]),
             self.spec.path('log', name + '.log'),
             environment=self._environment(
                 threads=self.spec.concurrency == specs.THREADS))
+
+    def _volume_service_of(self, host):
+        """With folders of its own, as another host has."""
+        state = self.spec.path('host-' + host)
+        for name in ('locks', 'conversion'):
+            os.makedirs(os.path.join(state, name), exist_ok=True)
+        path = os.path.join(state, 'cinder.conf')
+        _write(path, config.render({
+            'DEFAULT': {'host': host, 'state_path': state,
+                        'image_conversion_dir': state + '/conversion'},
+            'oslo_concurrency': {'lock_path': state + '/locks'}}))
+        return self._service('cinder-volume', 'cinder-volume-' + host, [path])
 
     def _api(self, server):
         """In native threads always, since gunicorn gives it these."""
@@ -214,12 +237,14 @@ class Cloud(cloud.Cloud):
         except (cinder_exceptions.ClientException,
                 session_exceptions.ClientException):
             return False
-        beating = {service.host.rpartition('@')[2] for service in services
+        beating = {service.host for service in services
                    if service.updated_at
                    and _time(service.updated_at) > self._started}
         # A request that comes before the scheduler listens is lost, and
         # waited for a minute.
-        return {self.spec.host, *backends} <= beating
+        return {self.spec.host, *(
+            '%s@%s' % (host, backend) for backend in backends
+            for host in (self.spec.host, *self._hosts))} <= beating
 
 
 def _with_broker(spec, url, user):

@@ -1,0 +1,238 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""A cluster: two stock cinder-volume on one share, and one of them dies.
+
+They share the broker, the database, the folder with the volumes and an etcd;
+a request goes to whichever is free.
+"""
+
+import os
+import shutil
+import signal
+import time
+
+import pytest
+
+from remotefs_drivers.embedded import spec as specs
+from tests.functional import content
+from tests.functional import steps as the_steps
+from tests.functional import test_layers as layers
+from tests.harness import family
+from tests.harness import stock
+
+pytestmark = pytest.mark.root
+
+pytest_plugins = ['tests.harness.fixtures']
+
+#: Services by the host that they run on.
+SERVICES = {'one': 'cinder-volume', 'two': 'cinder-volume-two'}
+#: Seconds until etcd gives away the locks of a host that died.
+LEASE = 5
+#: A merge in small bites, as long as the file is there.
+_SLOW = '''#!/bin/sh
+if [ "$1" = commit ] && [ -e %(flag)s ]; then
+    shift
+    exec %(program)s commit -r 16M "$@"
+fi
+exec %(program)s "$@"
+'''
+#: MiB to be merged: more than half a minute of it.
+_DATA = 600
+_LIMIT = 120
+
+
+class Pair:
+    """Two members of a cluster, and a user of theirs."""
+
+    def __init__(self, cloud, folder, flag):
+        self.cloud = cloud
+        self.flag = flag
+        self.user = the_steps.Steps(cloud, folder, {'layered': 'alpha'})
+
+    def host(self, volume):
+        """The host that worked on a volume last."""
+        volume = self.cloud.cinder.volumes.get(volume.id)
+        return getattr(volume, 'os-vol-host-attr:host').partition('@')[0]
+
+    def working(self, path):
+        """Commands that work on files of a volume: process id -> host."""
+        found = {}
+        for host, service in SERVICES.items():
+            pids = [self.cloud.pids[service]]
+            for pid in pids:
+                pids += family.children(pid)
+                if _names(pid, path):
+                    found[pid] = host
+        return found
+
+    def services(self):
+        return {(service.host, service.cluster): service.state
+                for service in self.cloud.cinder.services.list(
+                    binary='cinder-volume')}
+
+    def delete_again(self, snapshot):
+        """As an operator does it."""
+        snapshots = self.cloud.cinder.volume_snapshots
+        snapshots.reset_state(snapshot.id, 'available')
+        snapshots.delete(snapshot.id)
+
+
+@pytest.fixture(params=specs.CONCURRENCY)
+def pair(request, tmp_path, broker, etcd):
+    share = str(tmp_path / 'share')
+    flag = tmp_path / 'slow'
+    flag.touch()
+    programs = tmp_path / 'programs'
+    programs.mkdir()
+    program = programs / 'qemu-img'
+    program.write_text(_SLOW % {'program': shutil.which('qemu-img'),
+                                'flag': flag})
+    program.chmod(0o755)
+    spec = specs.Spec(
+        root=str(tmp_path / 'cloud'), host='one', folders=[share],
+        glance=False, concurrency=request.param,
+        backends={'alpha': specs.posix_backend([share],
+                                               posix_attach_type='nfs')},
+        options={'DEFAULT': {'cluster': 'pair'},
+                 'coordination': {
+                     'backend_url': etcd.url(lock_timeout=LEASE)}})
+    with stock.Cloud(spec, broker, str(programs), hosts=['two']) as cloud:
+        yield Pair(cloud, tmp_path, flag)
+
+
+@pytest.fixture
+def half_done(pair):
+    """A volume whose second snapshot is being merged, by one of the two."""
+    disk = layers.Disk(pair.user, 'layered')
+    first, second = disk.snap(1), disk.snap(2)
+    content.write(pair.user.active(disk.volume), 'qcow2', 0x55,
+                  300 * content.MIB, _DATA * content.MIB)
+    last = disk.snap(3)
+    disk.write(4)
+    base = pair.user.path(disk.volume)
+    pair.cloud.cinder.volume_snapshots.delete(second.id)
+    pair.cloud.wait(lambda: _progress(pair.cloud, second) >= 10,
+                    what='progress')
+    (command, host), = pair.working(base).items()
+    return disk, (first, second, last), command, host
+
+
+def test_both_of_them_work(pair):
+    """Volumes, snapshots and copies, made by one and deleted by the other."""
+    cloud, user = pair.cloud, pair.user
+    assert pair.services() == {('one@alpha', 'pair@alpha'): 'up',
+                               ('two@alpha', 'pair@alpha'): 'up'}
+    pair.flag.unlink()
+    disks = [layers.Disk(user, 'layered') for __ in range(4)]
+    assert {pair.host(disk.volume) for disk in disks} == set(SERVICES)
+    for disk in disks:
+        snapshots = [disk.snap(number) for number in (1, 2, 3)]
+        disk.write(4)
+        copy = user.create('layered', 1, snapshot_id=snapshots[1].id)
+        disk.holds(copy, disk.held[snapshots[1].id])
+        clone = user.create('layered', 1, source_volid=disk.volume.id)
+        disk.holds(clone, disk.state)
+        # All at once: they go to both, and are for one volume.
+        for snapshot in snapshots:
+            cloud.cinder.volume_snapshots.delete(snapshot.id)
+        for snapshot in snapshots:
+            cloud.wait_gone(snapshot.id, 'snapshot')
+        disk.check()
+        user.extend(disk.volume, 2)
+        disk.size = 2
+        disk.check()
+        user.delete(copy, clone, disk.volume)
+    assert user.files('layered') == set()
+
+
+def test_a_retype_is_nobodys_move(pair):
+    volumes = [pair.user.create('layered') for __ in range(2)]
+    before = pair.user.files('layered')
+    pair.cloud.cinder.volume_types.create('same').set_keys(
+        {'volume_backend_name': 'alpha'})
+    for volume in volumes:
+        pair.cloud.cinder.volumes.retype(volume.id, 'same', 'never')
+        pair.cloud.wait_retyped(volume.id, 'same')
+    assert pair.user.files('layered') == before
+    pair.user.delete(*volumes)
+
+
+def test_a_host_dies_in_a_merge(pair, half_done):
+    disk, snapshots, command, host = half_done
+    pair.cloud.kill_cinder(name=SERVICES[host])
+    os.kill(command, signal.SIGKILL)
+    _wait_until_gone(command)
+    pair.flag.unlink()
+    pair.delete_again(snapshots[1])
+    pair.cloud.wait_gone(snapshots[1].id, 'snapshot')
+    _finish(pair, disk, snapshots)
+    # It comes back, and takes its part.
+    pair.cloud.start_cinder(name=SERVICES[host])
+    volumes = [pair.user.create('layered') for __ in range(4)]
+    assert {pair.host(volume) for volume in volumes} == set(SERVICES)
+    pair.user.delete(*volumes)
+
+
+def test_a_service_dies_and_its_command_goes_on(pair, half_done):
+    """Its locks are free after a while; qemu's own are not."""
+    disk, snapshots, command, host = half_done
+    pair.cloud.kill_cinder(name=SERVICES[host])
+    pair.flag.unlink()
+    pair.delete_again(snapshots[1])
+    pair.cloud.wait_snapshot(snapshots[1].id, 'error_deleting', _LIMIT)
+    assert not family.is_gone(command), 'the merge was over too early'
+    _wait_until_gone(command)
+    pair.delete_again(snapshots[1])
+    pair.cloud.wait_gone(snapshots[1].id, 'snapshot')
+    _finish(pair, disk, snapshots)
+
+
+def _finish(pair, disk, snapshots):
+    """All is there; when the rest is deleted, nothing is left."""
+    user = pair.user
+    first, __, last = snapshots
+    disk.state.update(dict.fromkeys(range(300, 300 + _DATA), 0x55))
+    disk.held[last.id].update(dict.fromkeys(range(300, 300 + _DATA), 0x55))
+    disk.check()
+    assert set(user.table(disk.volume)) == {'active', first.id, last.id}
+    for snapshot in (first, last):
+        copy = user.create('layered', 1, snapshot_id=snapshot.id)
+        disk.holds(copy, disk.held[snapshot.id])
+        user.delete(copy)
+        user.delete_snapshot(snapshot)
+    disk.check()
+    user.delete(disk.volume)
+    assert user.files('layered') == set()
+
+
+def _names(pid, path):
+    """Whether a process was started on this path."""
+    try:
+        with open('/proc/%d/cmdline' % pid, 'rb') as stream:
+            return path.encode() in stream.read()
+    except OSError:
+        return False
+
+
+def _progress(cloud, snapshot):
+    text = getattr(cloud.cinder.volume_snapshots.get(snapshot.id),
+                   'os-extended-snapshot-attributes:progress')
+    return int(text.rstrip('%'))
+
+
+def _wait_until_gone(pid):
+    deadline = time.monotonic() + _LIMIT
+    while not family.is_gone(pid):
+        assert time.monotonic() < deadline, 'process %d goes on' % pid
+        time.sleep(0.1)
