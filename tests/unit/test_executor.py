@@ -38,6 +38,7 @@ BASE = chains.BASE
 INFO, INTENT = BASE + '.info', BASE + '.intent'
 NEW = '%s.%s' % (BASE, chains.ident(9))
 TEMPORARY = chains.TEMPORARY
+NEW_TEXT = '.%s.new-text' % BASE
 
 
 class Broken(Exception):
@@ -415,7 +416,8 @@ class TestStates:
     def test_an_overlay_that_nobody_uses_is_removed(self, cut, call):
         share = cut('create another', call)
         calls, answer = share.recover()
-        assert calls == [('remove', NEW), ('remove', INTENT)]
+        assert calls == [('remove', NEW), ('remove', NEW_TEXT),
+                         ('remove', INTENT)]
         assert answer is True
         assert NEW not in share.names()
 
@@ -432,7 +434,8 @@ class TestStates:
     def test_of_a_revert_only_the_fresh_overlay_is_removed(self, cut, call):
         share = cut('revert', call)
         calls, __ = share.recover()
-        assert calls == [('remove', TEMPORARY), ('remove', INTENT)]
+        assert calls == [('remove', TEMPORARY), ('remove', NEW_TEXT),
+                         ('remove', INTENT)]
         assert share.chain.active.name in share.names()
 
     @pytest.mark.parametrize('call', [('qemu-img commit', 'volume-1.2'),

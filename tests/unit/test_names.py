@@ -75,7 +75,8 @@ def test_a_temporary_file_says_whose_and_what_for_it_is():
 def test_all_temporary():
     assert set(names.all_temporary('volume-1')) == {
         names.temporary('volume-1', purpose) for purpose in (
-            names.PLAIN_COPY, names.NEW_OVERLAY, names.NEW_BASE)}
+            names.PLAIN_COPY, names.NEW_OVERLAY, names.NEW_BASE,
+            names.NEW_TEXT)}
 
 
 def test_no_temporary_file_is_a_layer():

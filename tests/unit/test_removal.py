@@ -47,7 +47,7 @@ def share(tmp_path):
     # Cut off while the first snapshot was made.
     ([BASE, BASE + '.a', INTENT], True),
     ([BASE, BASE + '.a', INFO, INTENT, COPY, NEW,
-      '.%s.info.x.tmp' % BASE], True),
+      '.%s.new-text' % BASE], True),
     # The base is gone: an overlay took it in.
     ([BASE + '.a', INFO], True),
     # Copies, without a table to look by.

@@ -341,8 +341,8 @@ class TestNames:
     def test_all_but_the_base(self, chain):
         names = {A, B, BASE + '.info', BASE + '.intent',
                  '.%s.plain-copy' % BASE, '.%s.new-overlay' % BASE,
-                 # What a killed write_atomic left.
-                 '.%s.info.x1.tmp' % BASE, '.%s.intent.x2.tmp' % BASE}
+                 # What was cut off.
+                 '.%s.new-text' % BASE, '.%s.new-base' % BASE}
         others = {'volume-10', 'volume-10.' + ONE, 'volume-10.info',
                   '.volume-10.plain-copy', '.volume-10.info.x1.tmp',
                   'x' + BASE, '.cinderSecureEnvIndicator',
