@@ -36,6 +36,8 @@ _DATA_FILE_EXTENSION = 0x44415441
 _BACKING_FORMAT_EXTENSION = 0xE2792ACA
 _VERSION_2_LENGTH = 72
 _LONGEST_NAME = 1023
+#: Bytes that hold all of a header as QEMU writes it.
+_START = 4096
 #: The name of the backing file is in the first cluster, of 2 MiB at most.
 _LARGEST_CLUSTER = 2 << 20
 
@@ -46,60 +48,77 @@ def read(path):
     :raises ValueError: when it begins like one and is damaged
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, 'rb') as stream:
-        start = stream.read(104)
+    try:
+        start = os.read(descriptor, _START)
         if not start.startswith(MAGIC):
             return None
-        try:
-            return _parse(start, stream)
-        except (struct.error, ValueError) as error:
-            raise ValueError('the qcow2 header of %s is damaged: %s'
-                             % (path, error))
+        return _parse(_Bytes(descriptor, start))
+    except (struct.error, ValueError) as error:
+        raise ValueError('the qcow2 header of %s is damaged: %s'
+                         % (path, error))
+    finally:
+        os.close(descriptor)
 
 
-def _parse(start, stream):
-    __, version, name_at, name_size, __, size = _FIXED.unpack_from(start)
+class _Bytes:
+    """The bytes of a file, of which the first ones were read already.
+
+    A chain of a hundred layers is a hundred headers, in every verb.
+    """
+
+    def __init__(self, descriptor, start):
+        self._descriptor = descriptor
+        self.start = start
+
+    def at(self, offset, length):
+        end = offset + length
+        if end <= len(self.start):
+            return self.start[offset:end]
+        return os.pread(self._descriptor, length, offset)
+
+
+def _parse(data):
+    __, version, name_at, name_size, __, size = _FIXED.unpack_from(data.start)
     backing = backing_format = None
     if name_at:
-        backing = _name(stream, name_at, name_size)
-        backing_format = _extension(start, version, stream,
+        backing = _name(data, name_at, name_size)
+        backing_format = _extension(data, version, name_at,
                                     _BACKING_FORMAT_EXTENSION)
-    return Header(version, size, backing, _data_file(start, version, stream),
+    return Header(version, size, backing, _data_file(data, version, name_at),
                   backing_format)
 
 
-def _name(stream, offset, length):
+def _name(data, offset, length):
     if length > _LONGEST_NAME or offset > _LARGEST_CLUSTER:
         raise ValueError('it has a backing file name of %d bytes at %d; '
                          'allowed are at most %d, in the first cluster'
                          % (length, offset, _LONGEST_NAME))
-    stream.seek(offset)
-    name = stream.read(length)
+    name = data.at(offset, length)
     if len(name) < length:
         raise ValueError('it ends within the name of the backing file')
     return name.decode('utf-8')
 
 
-def _data_file(start, version, stream):
+def _data_file(data, version, name_at):
     if version < 3:
         return None
-    features, = struct.unpack_from('>Q', start, 72)
+    features, = struct.unpack_from('>Q', data.start, 72)
     if not features & _DATA_FILE_BIT:
         return None
-    return (_extension(start, version, stream, _DATA_FILE_EXTENSION) or
+    return (_extension(data, version, name_at, _DATA_FILE_EXTENSION) or
             '(not named)')
 
 
-def _extension(start, version, stream, wanted):
+def _extension(data, version, name_at, wanted):
     """The text of a header extension, or None; they end before any name."""
-    end = _FIXED.unpack_from(start)[2] or _LARGEST_CLUSTER
-    stream.seek(_VERSION_2_LENGTH if version < 3
-                else struct.unpack_from('>I', start, 100)[0])
-    while stream.tell() < end:
-        kind, length = struct.unpack('>II', stream.read(8))
+    place = _VERSION_2_LENGTH
+    if version >= 3:
+        place, = struct.unpack_from('>I', data.start, 100)
+    while place < (name_at or _LARGEST_CLUSTER):
+        kind, length = struct.unpack('>II', data.at(place, 8))
         if kind == 0 or length > _LONGEST_NAME:
             return None
-        data = stream.read((length + 7) // 8 * 8)
         if kind == wanted:
-            return data[:length].decode('utf-8')
+            return data.at(place + 8, length).decode('utf-8')
+        place += 8 + (length + 7) // 8 * 8
     return None
