@@ -46,10 +46,9 @@ MODES = [spec.EVENTLET] + (
 STOCK = [pytest.param(kind, marks=pytest.mark.root)
          for kind in ('stock', 'stock-nfs') if spec.THREADS in MODES]
 
-#: NfsDriver in each concurrency mode; stock services run on eventlet. Only
-#: root can mount without a service that lets it.
-LAYERED = MODES + STOCK[1:] + (
-    [pytest.param('nfs-threads', marks=pytest.mark.root)] if STOCK else [])
+#: Embedded clouds with NfsDriver. It mounts, so it is for root.
+LAYERED = MODES + [pytest.param('nfs-%s' % mode, marks=pytest.mark.root)
+                   for mode in MODES]
 
 #: Names of the backends with raw and with qcow2 volumes, and of the one with
 #: raw volumes that can have snapshots.
@@ -59,7 +58,7 @@ NFS = {'raw': 'gamma', 'qcow2': 'delta', 'layered': 'gamma'}
 #: What the drivers of NFS call their shares, in each cloud that has some.
 SHARES = {kind: {name: '127.0.0.1:/%s-%s' % (kind, name)
                  for name in ('gamma', 'delta')}
-          for kind in ('stock-nfs', 'nfs-threads')}
+          for kind in ('stock-nfs', 'nfs-eventlet', 'nfs-threads')}
 
 #: Most of a backup's time is zlib's, and most of the rest is in small hashes.
 _BACKUP = {'backup_compression_algorithm': 'none',
@@ -105,7 +104,7 @@ class Clouds:
         """:param kind: a concurrency mode, or a name of those below"""
         if kind not in self._running:
             make = {'stock': self._stock, 'stock-nfs': self._stock_nfs,
-                    'nfs-threads': self._nfs_threads}
+                    'nfs-eventlet': self._nfs, 'nfs-threads': self._nfs}
             self._running[kind] = self._stack.enter_context(
                 make.get(kind, self._embedded)(kind))
         return self._running[kind]
@@ -131,9 +130,9 @@ class Clouds:
         return stock.Cloud(wanted, self._broker(kind),
                            self._mounter(kind).programs)
 
-    def _nfs_threads(self, kind):
+    def _nfs(self, kind):
         wanted = backends.with_nfs(
-            _spec(self._folder(kind), spec.THREADS, backup=True,
+            _spec(self._folder(kind), kind.partition('-')[2], backup=True,
                   options={'DEFAULT': _BACKUP}), SHARES[kind])
         return _Mounting(wanted, self._mounter(kind))
 
@@ -195,7 +194,10 @@ def user(request, all_clouds, tmp_path):
 
 @pytest.fixture(params=LAYERED)
 def layered_user(request, all_clouds, tmp_path):
-    """The same, for snapshots."""
+    """steps.Steps: a user of each embedded cloud, on either driver.
+
+    Of a format 'layered': raw volumes that can have snapshots.
+    """
     return _user(request, all_clouds, tmp_path)
 
 

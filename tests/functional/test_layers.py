@@ -21,7 +21,6 @@ from tests.functional import content
 
 #: Backend -> the format of its volumes.
 FORMATS = {'layered': 'raw', 'qcow2': 'qcow2'}
-bases = pytest.mark.parametrize('backend', sorted(FORMATS))
 
 
 class Disk:
@@ -175,32 +174,33 @@ def test_attach(disk):
 @pytest.mark.short
 @pytest.mark.parametrize('backend, depth', [('layered', 0), ('layered', 1),
                                             ('qcow2', 0)])
-def test_backup(steps, backend, depth):
+def test_backup(layered_user, backend, depth):
     """Also of a single layer that is not raw; the bytes are the volume's."""
-    disk = Disk(steps, backend)
+    user = layered_user
+    disk = Disk(user, backend)
     snapshots = [disk.snap(1) for __ in range(depth)]
     disk.write(2)
-    backup = steps.backup(disk.volume)
+    backup = user.backup(disk.volume)
     saved = dict(disk.state)
-    before = steps.files(backend)
+    before = user.files(backend)
     disk.write(3)
-    steps.restore(backup, disk.volume)
+    user.restore(backup, disk.volume)
     disk.state = saved
     disk.check()
-    assert before == steps.files(backend)
+    assert before == user.files(backend)
     for snapshot in snapshots:
-        copy = steps.create(backend, 1, snapshot_id=snapshot.id)
+        copy = user.create(backend, 1, snapshot_id=snapshot.id)
         disk.holds(copy, disk.held[snapshot.id])
-        steps.delete(copy)
-        steps.delete_snapshot(snapshot)
+        user.delete(copy)
+        user.delete_snapshot(snapshot)
     disk.check()
-    steps.delete_backup(backup)
-    steps.delete(disk.volume)
+    user.delete_backup(backup)
+    user.delete(disk.volume)
 
 
-def test_backup_of_a_snapshot(steps):
+def test_backup_of_a_snapshot(layered_user):
     """cinder-backup makes a volume of it by itself."""
-    user = steps
+    user = layered_user
     disk = Disk(user, 'layered')
     snapshot = disk.snap(1)
     disk.write(2)
@@ -214,10 +214,8 @@ def test_backup_of_a_snapshot(steps):
     user.delete(disk.volume, new)
 
 
-def test_a_volume_of_local_files_takes_none(user):
-    if 'omega' not in user.cloud.spec.backends or (
-            user.backends['raw'] != 'alpha'):
-        return
+def test_a_volume_of_local_files_takes_none(steps):
+    user = steps
     volume = user.create('raw')
     before = user.files('raw')
     snapshot = user.cloud.cinder.volume_snapshots.create(volume.id)
