@@ -24,7 +24,9 @@ from tests.crash import verbs
 @pytest.mark.parametrize('backend', sorted(verbs.BACKENDS))
 @pytest.mark.parametrize('verb', sorted(verbs.VERBS))
 def test_killed_anywhere(verb, backend, explore, capsys):
-    report = explore(verb, backend)
+    # The steps are the same on either base: crashes that follow a crash are
+    # tried on one of them.
+    report = explore(verb, backend, depth=None if backend == 'raw' else 1)
     with capsys.disabled():
         print('\n%s, %s: %s' % (verb, backend, report.line()))
     assert not report.findings, report.text()

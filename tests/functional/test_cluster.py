@@ -88,6 +88,10 @@ class Pair:
         snapshots.delete(snapshot.id)
 
 
+#: Where how Cinder waits makes no difference to what two services do.
+one_mode = pytest.mark.parametrize('pair', [specs.EVENTLET], indirect=True)
+
+
 @pytest.fixture(params=specs.CONCURRENCY)
 def pair(request, tmp_path, broker, etcd):
     share = str(tmp_path / 'share')
@@ -128,6 +132,7 @@ def half_done(pair):
     return disk, (first, second, last), command, host
 
 
+@one_mode
 def test_both_of_them_work(pair):
     """Volumes, snapshots and copies, made by one and deleted by the other."""
     cloud, user = pair.cloud, pair.user
@@ -156,6 +161,7 @@ def test_both_of_them_work(pair):
     assert user.files('layered') == set()
 
 
+@one_mode
 def test_a_retype_is_nobodys_move(pair):
     volumes = [pair.user.create('layered') for __ in range(2)]
     before = pair.user.files('layered')
@@ -184,6 +190,7 @@ def test_a_host_dies_in_a_merge(pair, half_done):
     pair.user.delete(*volumes)
 
 
+@one_mode
 def test_a_service_dies_and_its_command_goes_on(pair, half_done):
     """Its locks are free after a while; qemu's own are not."""
     disk, snapshots, command, host = half_done

@@ -171,7 +171,6 @@ def test_attach(disk):
     user.delete(disk.volume)
 
 
-@pytest.mark.short
 @pytest.mark.parametrize('backend, depth', [('layered', 0), ('layered', 1),
                                             ('qcow2', 0)])
 def test_backup(layered_user, backend, depth):
