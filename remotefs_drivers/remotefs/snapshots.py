@@ -149,4 +149,9 @@ class _Progress:
     def __call__(self, percent):
         text = '%d%%' % min(percent, 99)
         self._snapshot.progress = '89%' if text == '90%' else text
-        self._snapshot.save()
+        try:
+            self._snapshot.save()
+        except Exception as error:
+            # A database that is away for a moment must not stop a merge.
+            LOG.warning('Snapshot %s is at %s, which could not be saved: %s',
+                        self._snapshot.id, text, error)

@@ -330,6 +330,16 @@ class TestDelete:
         driver.delete_snapshot(snapshot)
         assert snapshot.saved == saved
 
+    def test_progress_that_cannot_be_saved_stops_nothing(self, story,
+                                                         monkeypatch):
+        snapshot = fakes.Snapshot(story.volume)
+
+        def save():
+            raise RuntimeError('the database is away')
+        monkeypatch.setattr(snapshot, 'save', save)
+        remotefs.snapshots._Progress(snapshot)(20.0)
+        assert snapshot.progress == '20%'
+
     @pytest.mark.parametrize('percent', range(101))
     def test_progress_is_never_what_nova_says(self, percent):
         snapshot = fakes.Snapshot(fakes.Volume())
