@@ -301,15 +301,6 @@ def test_source_of_a_clone_that_is_busy(rig, tmp_path, posix, status):
     assert stages.left(tmp_path / 'share') == {source.name}
 
 
-@pytest.mark.parametrize('status', ['backing-up', 'restoring-backup'])
-def test_backup_of_qcow2_is_refused_not_garbled(rig, tmp_path, status):
-    driver = stages.posix(rig, tmp_path / 'share', **stages.QCOW2)
-    volume = rig.volume(driver)
-    volume.status = status
-    with pytest.raises(exception.InvalidVolume, match='plain bytes'):
-        driver.initialize_connection(volume, {})
-
-
 # Children
 
 def test_killed_qemu_img(rig, tmp_path, monkeypatch):
