@@ -302,11 +302,8 @@ class ManagingDriver(volumes.RemoteFSDriver):
 
     def _by_share(self):
         """Share -> the volumes of this backend that are on it."""
-        mine = ({'cluster_name': self.cluster_name} if self.cluster_name
-                else {'host': self.host})
         found = collections.defaultdict(list)
-        for volume in objects.VolumeList.get_all(
-                cinder_context.get_admin_context(), filters=mine):
+        for volume in self._own_volumes({}):
             try:
                 found[self._shares.known(volume)].append(volume)
             except exception.CinderException as error:

@@ -473,12 +473,19 @@ class RemoteFSDriver(driver.VolumeDriver):
 
     def _has_volumes(self, location):
         """Whether Cinder knows volumes of this backend on a share."""
+        return bool(self._own_volumes({'provider_location': location},
+                                      limit=1))
+
+    def _own_volumes(self, filters, limit=None):
+        """Cinder's volumes of this backend.
+
+        :param limit: that many will do; there may be more all the same
+        """
         context = cinder_context.get_admin_context()
-        filters = {'provider_location': location}
         if self.cluster_name:
             # The host is that of whichever service made them.
-            return bool(objects.VolumeList.get_all(
-                context, limit=1,
-                filters={'cluster_name': self.cluster_name, **filters}))
-        return bool(objects.VolumeList.get_all_by_host(context, self.host,
-                                                       filters=filters))
+            return objects.VolumeList.get_all(
+                context, limit=limit,
+                filters={'cluster_name': self.cluster_name, **filters})
+        return objects.VolumeList.get_all_by_host(context, self.host,
+                                                  filters=filters)
