@@ -193,9 +193,7 @@ class Shares:
         if len(shares) == 1 and not self._settings.thick:
             return shares[0]
         answers = offload.gather(self._look, shares)
-        return choice.choose(dict(zip(shares, answers)), size,
-                             self._settings.thick,
-                             self._settings.reserved_percentage)
+        return self._best(dict(zip(shares, answers)), size)
 
     def choose_beside(self, size, share):
         """The share for a copy of what is on another one.
@@ -211,12 +209,14 @@ class Shares:
         if len(self._table) == 1:
             return self.choose(size, share.location)
         try:
-            return choice.choose({share: self._look(share)}, size,
-                                 self._settings.thick,
-                                 self._settings.reserved_percentage)
+            return self._best({share: self._look(share)}, size)
         except errors.NoSuitableShare as error:
             LOG.info('A copy goes to another share: %s', error)
             return self.choose(size)
+
+    def _best(self, capacities, size):
+        return choice.choose(capacities, size, self._settings.thick,
+                             self._settings.reserved_percentage)
 
     def _of_pool(self, pool, size):
         try:
