@@ -165,18 +165,13 @@ def _inspect(path, image_id, disk_format):
             _expect(found in inspection.RAW, disk_format, found)
             return 'raw', os.path.getsize(path)
         expected = image_utils.fixup_disk_format(disk_format)
-        _expect(_name_of(found) == expected, disk_format, found)
+        _expect(inspection.qemu_name(found) == expected, disk_format, found)
         inspection.check_safety(path, inspector)
     except ValueError as error:
         raise errors.ImageRefused(image_id=image_id, reason=str(error))
     if expected == 'vmdk':
         _check_vmdk(path, image_id)
     return expected, inspector.virtual_size
-
-
-def _name_of(found):
-    """The inspector's name of a format, as qemu-img calls it."""
-    return 'vpc' if found == 'vhd' else found
 
 
 def _expect(as_said, disk_format, found):

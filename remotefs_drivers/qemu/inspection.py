@@ -47,8 +47,11 @@ def detect(path):
 def name_of(inspector):
     """The format, as qemu-img calls it; plain bytes are 'raw'."""
     found = str(inspector)
-    if found in RAW:
-        return 'raw'
+    return 'raw' if found in RAW else qemu_name(found)
+
+
+def qemu_name(found):
+    """The inspector's name of a format, as qemu-img calls it."""
     return 'vpc' if found == 'vhd' else found
 
 
