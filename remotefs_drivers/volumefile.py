@@ -202,17 +202,17 @@ class VolumeFile:
                 self.run(image.convert(path, chain.active.format, self.path,
                                        file_format))
 
-    def take(self, name, file_format, size):
-        """Make a file that lies on the share its own, in whole GiB.
+    def take(self, name, file_format, size, new_size):
+        """Make a file that lies on the share its own.
 
         The new name comes last: until then it is still the file that it
         was. Nothing is ever overwritten.
 
         :param size: its virtual size, bytes
+        :param new_size: what it is made, GiB
         """
         path = self.path_of(name)
-        self._grow(path, file_format, size,
-                   -(-size // units.Gi) * units.Gi)
+        self._grow(path, file_format, size, new_size * units.Gi)
         self.open_for_hosts(name)
         self._call('rename', 'rename_new', path, self.path)
 

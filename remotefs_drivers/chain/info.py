@@ -36,8 +36,7 @@ _OF_A_CLONE = 'tmp-snap-'
 
 def dumps(info):
     """The text for an Info."""
-    return json.dumps(dict(info.snapshots, **{_ACTIVE: info.active}),
-                      indent=1, sort_keys=True)
+    return json.dumps(as_table(info), indent=1, sort_keys=True)
 
 
 def loads(text, base, path):

@@ -254,7 +254,8 @@ class ManagingDriver(volumes.RemoteFSDriver):
 
     def _take_file(self, volume, share, name, found):
         formats.record(volume, found.format, share.location)
-        self._file_on(share, volume).take(name, found.format, found.size)
+        self._file_on(share, volume).take(name, found.format, found.size,
+                                          manageable.whole(found.size))
 
     def _take_chain(self, volume, share, old_id, found):
         volume._name_id = old_id

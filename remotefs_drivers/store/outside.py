@@ -102,9 +102,8 @@ def _judge(folder, name, kin, said, legacy, own):
                                         os.path.join(folder, own))
         return nothing._replace(format=file_format, active=file_format,
                                 size=size)
-    except _Refused as error:
-        return nothing._replace(problem=str(error))
-    except (errors.InfoInvalid, errors.LayerInvalid, OSError) as error:
+    except (_Refused, errors.InfoInvalid, errors.LayerInvalid,
+            OSError) as error:
         return nothing._replace(problem=str(error))
 
 
