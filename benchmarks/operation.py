@@ -19,6 +19,7 @@ from unittest import mock
 
 from oslo_utils import units
 
+from remotefs_drivers.qemu import image
 from remotefs_drivers.store import direct
 from remotefs_drivers.store import files
 
@@ -90,6 +91,58 @@ class OfVolume(Operation):
 
     def clean_up(self, subject, volume):
         files.remove(path_of(subject, volume))
+
+
+class Copy(OfVolume):
+    """A new raw volume, of what is in 256 MiB of a raw file of 1 GiB.
+
+    :param shared: whether the file system may share blocks
+    :cvar verb: begins the name
+    """
+
+    calls = (2, 4)
+    verb = None
+
+    def __init__(self, shared):
+        self._sources = {}
+        self._shared = shared
+        word = 'shared' if shared else 'copied'
+        self.name = '%s-%s' % (self.verb, word)
+        self.title = '%s, blocks %s' % (self.verb.replace('-', ' '), word)
+
+    def prepare(self, pair, root):
+        if self._shared and not can_clone(root):
+            return 'the file system cannot share blocks'
+        self._make_sources(pair, root)
+        return None
+
+    def _make_sources(self, pair, root):
+        """Fill ``_sources``: driver -> what it copies."""
+        raise NotImplementedError()
+
+    def _source(self, driver):
+        """The volume whose file is copied."""
+        return self._sources[driver]
+
+    def set_up(self, subject):
+        return subject.rig.new_volume(subject.driver)
+
+    def prove(self, subject, volume):
+        check_copy(*self._paths(subject, volume))
+
+    def surroundings(self):
+        return sharing(self._shared)
+
+    def bare(self, subject, volume):
+        if self._shared:
+            return []
+        source, target = self._paths(subject, volume)
+        files.create(target, units.Gi, 0o600)
+        return [image.convert(source, 'raw', target, 'raw')]
+
+    def _paths(self, subject, volume):
+        return [path_of(subject, one) for one
+                in (self._source(subject.driver), volume)]
 
 
 class Crowd:

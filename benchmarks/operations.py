@@ -109,49 +109,19 @@ class Stats(operation.Operation):
         driver.get_volume_stats(refresh=True)
 
 
-class Clone(operation.OfVolume):
+class Clone(operation.Copy):
     """A raw volume of 1 GiB with 256 MiB of data."""
 
-    calls = (2, 4)
+    verb = 'clone'
 
-    def __init__(self, shared):
-        self._sources = {}
-        self._shared = shared
-        word = 'shared' if shared else 'copied'
-        self.name = 'clone-%s' % word
-        self.title = 'clone, blocks %s' % word
-
-    def prepare(self, pair, root):
-        if self._shared and not operation.can_clone(root):
-            return 'the file system cannot share blocks'
+    def _make_sources(self, pair, root):
         for subject in pair:
             source = subject.rig.volume(subject.driver)
             operation.write(operation.path_of(subject, source))
             self._sources[subject.driver] = operation.fresh(subject, source)
-        return None
-
-    def set_up(self, subject):
-        return subject.rig.new_volume(subject.driver)
 
     def call(self, driver, volume):
         driver.create_cloned_volume(volume, self._sources[driver])
-
-    def prove(self, subject, volume):
-        operation.check_copy(*self._paths(subject, volume))
-
-    def bare(self, subject, volume):
-        if self._shared:
-            return []
-        source, target = self._paths(subject, volume)
-        files.create(target, units.Gi, 0o600)
-        return [image.convert(source, 'raw', target, 'raw')]
-
-    def _paths(self, subject, volume):
-        return [operation.path_of(subject, one) for one
-                in (self._sources[subject.driver], volume)]
-
-    def surroundings(self):
-        return operation.sharing(self._shared)
 
 
 class ImageToVolume(operation.OfVolume):

@@ -146,21 +146,12 @@ class ExtendWithSnapshots(_OfChain):
                              'qcow2', 2 * units.Gi)]
 
 
-class VolumeFromSnapshot(operation.OfVolume):
+class VolumeFromSnapshot(operation.Copy):
     """The oldest snapshot of three: a raw base with 256 MiB of data."""
 
-    calls = (2, 4)
+    verb = 'from-snapshot'
 
-    def __init__(self, shared):
-        self._sources = {}
-        self._shared = shared
-        word = 'shared' if shared else 'copied'
-        self.name = 'from-snapshot-%s' % word
-        self.title = 'from snapshot, blocks %s' % word
-
-    def prepare(self, pair, root):
-        if self._shared and not operation.can_clone(root):
-            return 'the file system cannot share blocks'
+    def _make_sources(self, pair, root):
         folder = tempfile.mkdtemp(dir=root)
         raw = os.path.join(folder, 'raw')
         files.create(raw, units.Gi, 0o600)
@@ -169,31 +160,13 @@ class VolumeFromSnapshot(operation.OfVolume):
         for subject in pair:
             self._sources[subject.driver] = moulds.volume(subject, 3, 0, raw)
         os.unlink(raw)
-        return None
 
-    def set_up(self, subject):
-        return subject.rig.new_volume(subject.driver)
+    def _source(self, driver):
+        return self._sources[driver].volume
 
     def call(self, driver, volume):
         driver.create_volume_from_snapshot(volume,
                                            self._sources[driver].snapshot)
-
-    def prove(self, subject, volume):
-        operation.check_copy(*self._paths(subject, volume))
-
-    def surroundings(self):
-        return operation.sharing(self._shared)
-
-    def bare(self, subject, volume):
-        if self._shared:
-            return []
-        source, target = self._paths(subject, volume)
-        files.create(target, units.Gi, 0o600)
-        return [image.convert(source, 'raw', target, 'raw')]
-
-    def _paths(self, subject, volume):
-        return [operation.path_of(subject, one) for one
-                in (self._sources[subject.driver].volume, volume)]
 
 
 class SnapshotMany(operation.Operation):
