@@ -20,33 +20,18 @@ started by the broker in the background and outlive it, so it is started
 here, first and in the foreground.
 """
 
-import contextlib
 import glob
 import os
 import shutil
 import socket
 import subprocess
-import time
 
 from remotefs_drivers.embedded import errors
-from remotefs_drivers.embedded import ports
 from remotefs_drivers.embedded import process
-
-ADDRESS = '127.0.0.1'
-
-# Seconds. A start takes 4, and several times as long on a busy machine.
-START_LIMIT = 120
-
-# Seconds from SIGTERM to SIGKILL.
-STOP_LIMIT = 15
+from tests.harness import server
 
 # Seconds for one rabbitmqctl.
 _CONTROL_LIMIT = 60
-
-# Ports are chosen before they are used: somebody may be faster.
-_ATTEMPTS = 3
-
-_TICK = 0.1
 
 # Seconds for one look at whether the broker speaks AMQP.
 _PROBE_LIMIT = 2
@@ -61,30 +46,25 @@ _PLACES = ('/usr/lib/rabbitmq/bin',
            '/opt/rabbitmq/sbin')
 
 
-class Broker:
-    """A broker in a folder; it keeps its queues there over a restart.
+class Broker(server.Server):
+    """A broker in a folder; it keeps its queues there over a restart."""
 
-    :param folder: absolute path, made when missing
-    """
+    title = 'RabbitMQ'
+    taken = 'eaddrinuse'
+    port_names = ('amqp', 'dist', 'epmd')
+    # A start takes 4, and several times as long on a busy machine.
+    start_limit = 120
 
     def __init__(self, folder):
-        self.folder = str(folder)
-        self._ports = None
+        super().__init__(folder)
         self._vhosts = set()
         self._epmd = None
         self._server = None
 
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info):
-        self.stop()
-
     def url(self, vhost):
         """For oslo.messaging's ``transport_url``; see :meth:`add_vhost`."""
         return 'rabbit://guest:guest@%s:%d/%s' % (
-            ADDRESS, self._ports['amqp'], vhost)
+            server.ADDRESS, self._ports['amqp'], vhost)
 
     def add_vhost(self, name):
         """Make a virtual host (1-2 s), unless it is there already.
@@ -104,39 +84,6 @@ class Broker:
     def pids(self):
         """Process ids by name."""
         return {child.name: child.pid for child in self._children()}
-
-    def start(self, limit=START_LIMIT):
-        """Start, and wait until it speaks AMQP.
-
-        :param limit: seconds
-        :raises NotInstalled: when there is no RabbitMQ
-        :raises NotReady, Timeout: and stops what runs
-        """
-        deadline = time.monotonic() + limit
-        for attempt in range(_ATTEMPTS):
-            try:
-                self._try_to_start(deadline)
-                return
-            except errors.NotReady as exc:
-                self.kill()
-                if 'eaddrinuse' not in exc.log or attempt == _ATTEMPTS - 1:
-                    raise
-                self._ports = None
-            except BaseException:
-                self.kill()
-                raise
-
-    def stop(self, limit=STOP_LIMIT):
-        """SIGTERM, and SIGKILL after ``limit`` seconds; the broker first."""
-        for child in self._children():
-            child.stop(limit)
-        self._server = self._epmd = None
-
-    def kill(self):
-        """SIGKILL."""
-        for child in self._children():
-            child.kill()
-        self._server = self._epmd = None
 
     def restart(self):
         """Stop and start again, on the same ports; queues that last stay."""
@@ -158,45 +105,31 @@ class Broker:
                                     % ' '.join(arguments), done.stdout)
         return done.stdout
 
-    def log(self, lines=40):
-        """The last lines of its log, since the last start."""
-        return self._server.tail(lines) if self._server else ''
-
-    def check(self):
-        """:raises NotReady: when a process has ended."""
-        for child in self._children():
-            child.check()
-
     def _all_variables(self):
         merged = {**os.environ, **self._environment()}
         return {name: value for name, value in merged.items()
                 if value is not None}
 
     def _children(self):
+        # The broker ends before what it needs.
         return [child for child in (self._server, self._epmd) if child]
+
+    def _forget(self):
+        self._server = self._epmd = None
 
     def _try_to_start(self, deadline):
         for name in ('home', 'data', 'log'):
             os.makedirs(os.path.join(self.folder, name), exist_ok=True)
         _write(self._path('rabbitmq.conf'), 'loopback_users.guest = true\n')
         _write(self._path('enabled_plugins'), '[].\n')
-        self._ports = self._ports or _free_ports()
         environment = self._environment()
         self._epmd = self._child('epmd', [
-            _program('epmd'), '-address', ADDRESS, '-port',
+            _program('epmd'), '-address', server.ADDRESS, '-port',
             str(self._ports['epmd'])], environment)
         self._wait_for(self._ports['epmd'], _listens, deadline)
         self._server = self._child(
             'rabbitmq', [_program('rabbitmq-server')], environment)
         self._wait_for(self._ports['amqp'], _speaks_amqp, deadline)
-
-    def _wait_for(self, port, is_ready, deadline):
-        while not is_ready(port):
-            self.check()
-            if time.monotonic() > deadline:
-                raise errors.Timeout('RabbitMQ in %s did not come up.'
-                                     % self.folder, self.log())
-            time.sleep(_TICK)
 
     def _child(self, name, command, environment):
         child = process.Child(name, command, self._path('log', name + '.out'),
@@ -207,7 +140,7 @@ class Broker:
     def _environment(self):
         return {
             'HOME': self._path('home'),
-            'ERL_EPMD_ADDRESS': ADDRESS,
+            'ERL_EPMD_ADDRESS': server.ADDRESS,
             'ERL_EPMD_PORT': str(self._ports['epmd']),
             # Not the settings of the system's broker.
             'RABBITMQ_CONF_ENV_FILE': os.devnull,
@@ -216,7 +149,7 @@ class Broker:
             'RABBITMQ_ENABLED_PLUGINS_FILE': self._path('enabled_plugins'),
             # The port in it, so that no two nodes are namesakes.
             'RABBITMQ_NODENAME': 'tests%d@localhost' % self._ports['amqp'],
-            'RABBITMQ_NODE_IP_ADDRESS': ADDRESS,
+            'RABBITMQ_NODE_IP_ADDRESS': server.ADDRESS,
             'RABBITMQ_NODE_PORT': str(self._ports['amqp']),
             'RABBITMQ_DIST_PORT': str(self._ports['dist']),
             'RABBITMQ_MNESIA_BASE': self._path('data'),
@@ -247,17 +180,9 @@ def _program(name):
     return path
 
 
-def _free_ports():
-    """Three ports, all chosen before the first is let go."""
-    with contextlib.ExitStack() as stack:
-        return {name: stack.enter_context(contextlib.closing(
-            ports.listen())).getsockname()[1]
-            for name in ('amqp', 'dist', 'epmd')}
-
-
 def _listens(port):
     try:
-        with socket.create_connection((ADDRESS, port), _PROBE_LIMIT):
+        with socket.create_connection((server.ADDRESS, port), _PROBE_LIMIT):
             return True
     except OSError:
         return False
@@ -265,7 +190,7 @@ def _listens(port):
 
 def _speaks_amqp(port):
     try:
-        with socket.create_connection((ADDRESS, port),
+        with socket.create_connection((server.ADDRESS, port),
                                       _PROBE_LIMIT) as connection:
             connection.sendall(_HELLO)
             return connection.recv(len(_WELCOME)) == _WELCOME
