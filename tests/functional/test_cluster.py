@@ -18,14 +18,13 @@ a request goes to whichever is free.
 """
 
 import os
-import shutil
 import signal
 import time
 
 import pytest
 
 from remotefs_drivers.embedded import spec as specs
-from tests.functional import content
+from tests.functional import slow_merge
 from tests.functional import steps as the_steps
 from tests.functional import test_layers as layers
 from tests.harness import family
@@ -39,16 +38,6 @@ pytest_plugins = ['tests.harness.fixtures']
 SERVICES = {'one': 'cinder-volume', 'two': 'cinder-volume-two'}
 #: Seconds until etcd gives away the locks of a host that died.
 LEASE = 5
-#: A merge in small bites, as long as the file is there.
-_SLOW = '''#!/bin/sh
-if [ "$1" = commit ] && [ -e %(flag)s ]; then
-    shift
-    exec %(program)s commit -r 16M "$@"
-fi
-exec %(program)s "$@"
-'''
-#: MiB to be merged: more than half a minute of it.
-_DATA = 600
 _LIMIT = 120
 
 
@@ -72,7 +61,7 @@ class Pair:
             pids = [self.cloud.pids[service]]
             for pid in pids:
                 pids += family.children(pid)
-                if _names(pid, path):
+                if path.encode() in family.command_of(pid):
                     found[pid] = host
         return found
 
@@ -95,14 +84,7 @@ one_mode = pytest.mark.parametrize('pair', [specs.EVENTLET], indirect=True)
 @pytest.fixture(params=specs.CONCURRENCY)
 def pair(request, tmp_path, broker, etcd):
     share = str(tmp_path / 'share')
-    flag = tmp_path / 'slow'
-    flag.touch()
-    programs = tmp_path / 'programs'
-    programs.mkdir()
-    program = programs / 'qemu-img'
-    program.write_text(_SLOW % {'program': shutil.which('qemu-img'),
-                                'flag': flag})
-    program.chmod(0o755)
+    programs, flag = slow_merge.install(tmp_path)
     spec = specs.Spec(
         root=str(tmp_path / 'cloud'), host='one', folders=[share],
         glance=False, concurrency=request.param,
@@ -118,18 +100,10 @@ def pair(request, tmp_path, broker, etcd):
 @pytest.fixture
 def half_done(pair):
     """A volume whose second snapshot is being merged, by one of the two."""
-    disk = layers.Disk(pair.user, 'layered')
-    first, second = disk.snap(1), disk.snap(2)
-    content.write(pair.user.active(disk.volume), 'qcow2', 0x55,
-                  300 * content.MIB, _DATA * content.MIB)
-    last = disk.snap(3)
-    disk.write(4)
+    disk, snapshots = slow_merge.begin(pair.user, 'layered')
     base = pair.user.path(disk.volume)
-    pair.cloud.cinder.volume_snapshots.delete(second.id)
-    pair.cloud.wait(lambda: _progress(pair.cloud, second) >= 10,
-                    what='progress')
     (command, host), = pair.working(base).items()
-    return disk, (first, second, last), command, host
+    return disk, snapshots, command, host
 
 
 @one_mode
@@ -209,8 +183,11 @@ def _finish(pair, disk, snapshots):
     """All is there; when the rest is deleted, nothing is left."""
     user = pair.user
     first, __, last = snapshots
-    disk.state.update(dict.fromkeys(range(300, 300 + _DATA), 0x55))
-    disk.held[last.id].update(dict.fromkeys(range(300, 300 + _DATA), 0x55))
+    merged = dict.fromkeys(
+        range(slow_merge.FIRST, slow_merge.FIRST + slow_merge.LENGTH),
+        slow_merge.PATTERN)
+    disk.state.update(merged)
+    disk.held[last.id].update(merged)
     disk.check()
     assert set(user.table(disk.volume)) == {'active', first.id, last.id}
     for snapshot in (first, last):
@@ -221,21 +198,6 @@ def _finish(pair, disk, snapshots):
     disk.check()
     user.delete(disk.volume)
     assert user.files('layered') == set()
-
-
-def _names(pid, path):
-    """Whether a process was started on this path."""
-    try:
-        with open('/proc/%d/cmdline' % pid, 'rb') as stream:
-            return path.encode() in stream.read()
-    except OSError:
-        return False
-
-
-def _progress(cloud, snapshot):
-    text = getattr(cloud.cinder.volume_snapshots.get(snapshot.id),
-                   'os-extended-snapshot-attributes:progress')
-    return int(text.rstrip('%'))
 
 
 def _wait_until_gone(pid):

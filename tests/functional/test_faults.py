@@ -29,6 +29,7 @@ from remotefs_drivers.qemu import command
 from remotefs_drivers.store import files
 from tests.functional import content
 from tests.functional import stages
+from tests.harness import family
 
 CONF = cfg.CONF
 
@@ -352,16 +353,8 @@ class _KillsNext(threading.Thread):
             except OSError:
                 continue
             for pid in pids:
-                if self._word in _command_of(pid):
+                if self._word in family.command_of(pid):
                     yield int(pid)
-
-
-def _command_of(pid):
-    try:
-        with open('/proc/%s/cmdline' % pid, 'rb') as stream:
-            return stream.read()
-    except OSError:
-        return b''
 
 
 def test_a_child_out_of_time_goes_with_its_children():

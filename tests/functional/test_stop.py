@@ -13,62 +13,37 @@
 """A service that is told to stop in the middle of long work."""
 
 import os
-import shutil
 import time
 
 import pytest
 
 from tests.functional import conftest
 from tests.functional import content
+from tests.functional import slow_merge
 from tests.functional import steps as the_steps
-from tests.functional import test_layers as layers
+from tests.harness import family
 
-#: A merge in small bites; everything else as usual.
-_SLOW = '''#!/bin/sh
-if [ "$1" = commit ]; then
-    shift
-    exec %(program)s commit -r 16M "$@"
-fi
-exec %(program)s "$@"
-'''
-#: MiB to be merged: more than half a minute of it.
-_DATA = 600
 #: Seconds that the service would wait by itself.
 _GRACE = 120
 
 
 @pytest.fixture
-def slow_merge(tmp_path, monkeypatch):
-    """Every merge takes its time, in services that are started now."""
-    folder = tmp_path / 'programs'
-    folder.mkdir()
-    program = folder / 'qemu-img'
-    program.write_text(_SLOW % {'program': shutil.which('qemu-img')})
-    program.chmod(0o755)
-    before = os.environ['PATH']
-    monkeypatch.setenv('PATH', '%s:%s' % (folder, before))
-    return lambda: monkeypatch.setenv('PATH', before)
+def slow(tmp_path, monkeypatch):
+    """While this file is there, every merge takes its time."""
+    programs, flag = slow_merge.install(tmp_path)
+    monkeypatch.setenv('PATH', '%s:%s' % (programs, os.environ['PATH']))
+    return flag
 
 
 @pytest.mark.parametrize('concurrency', conftest.MODES)
 def test_a_merge_is_stopped_and_taken_up_again(new_cloud, concurrency,
-                                               slow_merge, tmp_path):
+                                               slow, tmp_path):
     cloud = new_cloud(concurrency=concurrency, glance=False, options={
         'DEFAULT': {'graceful_shutdown_timeout': _GRACE}})
     cloud.start()
     user = the_steps.Steps(cloud, tmp_path, conftest.POSIX)
-    disk = layers.Disk(user, 'qcow2')
-    snapshot = disk.snap(1)
-    disk.snap(2)
-    content.write(user.active(disk.volume), 'qcow2', 0x55,
-                  300 * content.MIB, _DATA * content.MIB)
-    last = disk.snap(3)
-    disk.write(4)
-    second = list(disk.held)[1]
+    disk, (first, second, last) = slow_merge.begin(user, 'qcow2')
     base = user.path(disk.volume)
-    cloud.cinder.volume_snapshots.delete(second)
-    # Once the first percents are there, it is under way.
-    user.until(lambda: _progress(cloud, second) >= 10, 'progress')
     started = time.monotonic()
     # By itself, not by force.
     assert cloud.stop()['cinder'] == 0
@@ -76,14 +51,16 @@ def test_a_merge_is_stopped_and_taken_up_again(new_cloud, concurrency,
     assert not _running(base)
     assert os.path.exists(base + '.intent')
 
-    slow_merge()
+    slow.unlink()
     cloud.start()
-    cloud.cinder.volume_snapshots.reset_state(second, 'available')
-    user.delete_snapshot(cloud.cinder.volume_snapshots.get(second))
+    cloud.cinder.volume_snapshots.reset_state(second.id, 'available')
+    user.delete_snapshot(second)
     assert not os.path.exists(base + '.intent')
-    content.assert_pattern(user.active(disk.volume), 'qcow2', 0x55,
-                           300 * content.MIB, _DATA * content.MIB)
-    for each in (snapshot, last):
+    content.assert_pattern(user.active(disk.volume), 'qcow2',
+                           slow_merge.PATTERN,
+                           slow_merge.FIRST * content.MIB,
+                           slow_merge.LENGTH * content.MIB)
+    for each in (first, last):
         user.delete_snapshot(each)
     assert user.table(disk.volume) == {}
     for place, pattern in disk.state.items():
@@ -92,19 +69,7 @@ def test_a_merge_is_stopped_and_taken_up_again(new_cloud, concurrency,
     user.delete(disk.volume)
 
 
-def _progress(cloud, snapshot_id):
-    text = getattr(cloud.cinder.volume_snapshots.get(snapshot_id),
-                   'os-extended-snapshot-attributes:progress')
-    return int(text.rstrip('%'))
-
-
 def _running(path):
     """Whether a program works on the files of a volume."""
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            with open('/proc/%s/cmdline' % pid, 'rb') as stream:
-                if path.encode() in stream.read():
-                    return True
-        except OSError:
-            continue
-    return False
+    return any(path.encode() in family.command_of(pid)
+               for pid in filter(str.isdigit, os.listdir('/proc')))

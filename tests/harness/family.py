@@ -114,6 +114,15 @@ class Services:
             self[name].check()
 
 
+def command_of(pid):
+    """The command line of a process, bytes; none when it is gone."""
+    try:
+        with open('/proc/%s/cmdline' % pid, 'rb') as stream:
+            return stream.read()
+    except OSError:
+        return b''
+
+
 def children(pid):
     """The process ids of a process's own children."""
     return [int(name) for name in os.listdir('/proc')
