@@ -44,3 +44,18 @@ class Timeout(CloudError):
 
 class ResourceFailed(CloudError):
     """A volume, snapshot, backup or image went to an error state."""
+
+
+class GuestFailed(CloudError):
+    """QEMU refused something, or has ended."""
+
+
+class Refused(CloudError):
+    """A request to the hypervisor that Nova would refuse.
+
+    :ivar code: HTTP's status
+    """
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code

@@ -15,6 +15,7 @@
 import importlib.metadata
 import importlib.util
 import os
+import shutil
 import sys
 
 from remotefs_drivers.embedded import config
@@ -37,12 +38,26 @@ def has_native_threads():
 
 def require(*packages):
     """:raises NotInstalled: naming those that can't be imported."""
-    missing = [name for name in packages
-               if importlib.util.find_spec(name) is None]
+    missing = [name for name in packages if not _is_importable(name)]
     if missing:
         raise errors.NotInstalled(
             'The Python packages %s are missing in %s. Install '
             'remotefs-drivers[demo].' % (', '.join(missing), sys.prefix))
+
+
+def program(name, package):
+    """:raises NotInstalled: naming the package, when it can't be run"""
+    if shutil.which(name) is None:
+        raise errors.NotInstalled('The program %s is missing. Install the '
+                                  'package %s.' % (name, package))
+
+
+def _is_importable(name):
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        # Not even the package that it would be in.
+        return False
 
 
 def _file(name):
