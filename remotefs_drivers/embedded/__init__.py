@@ -13,8 +13,9 @@
 """A whole Cinder in one process, and a Glance beside it, for trying out.
 
 For demonstrations, tests and benchmarks; production code never imports it.
-Nothing is faked but the message broker and the identity service: API,
-scheduler, volume services and drivers are the stock ones, on SQLite.
+Nothing is faked but the message broker, the identity service and, where it
+is wanted, Nova: API, scheduler, volume services and drivers are the stock
+ones, on SQLite.
 
     cloud.Cloud     start, stop, kill and restart; the clients; waiting
       spec          what a cloud should be (frozen)
@@ -26,6 +27,7 @@ scheduler, volume services and drivers are the stock ones, on SQLite.
       clients       the clients of the APIs, and waiting for volumes
       waiting       until a resource is in a state, with a good error if not
       attachment    a volume attached here by the attachments API
+    hypervisor/     guests that have volumes open, behind an API like Nova's
 
     In the child, never imported by the above:
       service       starts and stops the services of Cinder
