@@ -130,6 +130,11 @@ class Guest:
         """
         return nbd.Client(self._daemon.socket, patience)
 
+    @property
+    def url(self):
+        """The disk as programs of QEMU's can open it."""
+        return 'nbd+unix:///%s?socket=%s' % (nbd.EXPORT, self._daemon.socket)
+
     def chain(self):
         """Paths from the active file down, as QEMU has them open."""
         return [layer.path for layer in self._graph.chain()]

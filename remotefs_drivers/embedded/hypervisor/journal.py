@@ -124,12 +124,31 @@ class Journal:
         :returns: the number of the state
         :raises ContentDiffers:
         """
-        numbers = [number_in(self._sector(disk, sector), self.seed, sector)
-                   for sector in self.state(high)]
-        number = max([low] + [each for each in numbers
-                              if each and each <= high])
+        number = self.find(disk, low, high)
         self.check(disk, number)
         return number
+
+    def find(self, disk, low, high):
+        """Which of the states after the writes low to high it can be only.
+
+        :returns: the number of the state; whether it is that one is left to
+            be checked
+        """
+        numbers = [number_in(self._sector(disk, sector), self.seed, sector)
+                   for sector in self.state(high)]
+        return max([low] + [each for each in numbers
+                            if each and each <= high])
+
+    def lay_out(self, path, size, number):
+        """Make a sparse raw file of the state after a write, to compare to.
+
+        :param size: bytes
+        """
+        with open(path, 'wb') as stream:
+            stream.truncate(size)
+            for sector, written in self.state(number).items():
+                stream.seek(sector * SECTOR)
+                stream.write(stamp(self.seed, written, sector))
 
     def check_crashed(self, disk, low, high):
         """The disk was cut off: each write is there or not, by itself.
