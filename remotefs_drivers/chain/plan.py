@@ -18,6 +18,8 @@ table of snapshots: **changing that is the point of no return.**
 
 * ``prepare``: before it. The volume can be read all the time, and nothing
   is lost if these steps are cut off anywhere.
+* ``guest``: what the QEMU of a guest does who has the volume, between
+  ``prepare`` and the table.
 * ``before`` and ``after``: the table. Where they differ, the one that is
   found on the share tells how far a plan came.
 * ``finish``: after it. Files go that nobody names any more.
@@ -26,7 +28,8 @@ table of snapshots: **changing that is the point of no return.**
 
 What is merged is always a layer that everybody reads through the one above
 or below it as well; so the order is: merge, let the child name its new
-backing file, change the table, and only then remove.
+backing file, change the table, and only then remove. QEMU keeps to the same
+order.
 """
 
 import dataclasses
@@ -45,6 +48,7 @@ class Plan:
     :ivar snapshot: the id of the snapshot that it is about, or None
     :ivar before: model.Info that it begins with, None for no table
     :ivar after: model.Info that it ends with, None for no table
+    :ivar guest: one of steps.OF_GUESTS, or None
     """
 
     verb: str
@@ -54,16 +58,18 @@ class Plan:
     after: Optional[model.Info]
     finish: tuple = ()
     undo: Optional[tuple] = None
+    guest: Optional[object] = None
 
     @property
     def changes_table(self):
         return self.before != self.after
 
 
-def create_snapshot(chain, snapshot_id, size):
+def create_snapshot(chain, snapshot_id, size, has_guest=False):
     """Add an overlay, which becomes the active file.
 
     :param size: of the volume, bytes
+    :param has_guest: a guest has the volume
     :raises SnapshotExists: when the volume has this snapshot already
     """
     if snapshot_id in chain.snapshots:
@@ -78,15 +84,17 @@ def create_snapshot(chain, snapshot_id, size):
                                      max(size, active.size)),),
         before=chain.info,
         after=info.with_(snapshot_id, name, active=name),
-        undo=(steps.Unlink(name),))
+        undo=(steps.Unlink(name),),
+        guest=steps.GuestSwitch(name, active.name) if has_guest else None)
 
 
-def delete_snapshot(chain, snapshot_id):
+def delete_snapshot(chain, snapshot_id, has_guest=False):
     """Merge the file of a snapshot into the one below it.
 
     The snapshot's content goes; what was written after it is the content of
     the next snapshot, or of the volume.
 
+    :param has_guest: a guest has the volume, whose QEMU has to merge
     :returns: None when the volume has no such snapshot
     """
     if snapshot_id not in chain.snapshots:
@@ -96,6 +104,8 @@ def delete_snapshot(chain, snapshot_id):
         # Its file is gone, or nothing is below it any more: the table is
         # all that knows it.
         return _forget(chain, snapshot_id, name)
+    if has_guest:
+        return _delete_under_guest(chain, snapshot_id, name)
     below, above = chain.below(name), chain.above(name)
     prepare = (steps.Commit(name),)
     if above is not None:
@@ -105,6 +115,30 @@ def delete_snapshot(chain, snapshot_id):
         after=_shortened(chain, chain.info.without(
             snapshot_id, active=None if above else below.name)),
         finish=(steps.Unlink(name),))
+
+
+def _delete_under_guest(chain, snapshot_id, name):
+    """As Nova has it: the guest's file stays the one that it is.
+
+    So where the newest snapshot goes, what is below the active file is
+    pulled up into it, and it takes the place of the file below: for the
+    snapshot that had added that as well.
+    """
+    below, above = chain.below(name), chain.above(name)
+    after = chain.info.without(snapshot_id)
+    if above is not None:
+        guest = steps.GuestMerge(above.name, below.name, name)
+        gone = name
+    else:
+        lower = chain.below(below.name)
+        guest = steps.GuestMerge(name, lower and lower.name, None)
+        gone = below.name
+        after = model.Info(after.active, {
+            each: name if file == gone else file
+            for each, file in after.snapshots.items()})
+    return Plan('delete_snapshot', snapshot_id, prepare=(), guest=guest,
+                before=chain.info, after=after,
+                finish=(steps.Unlink(gone),))
 
 
 def _forget(chain, snapshot_id, name):
@@ -187,7 +221,8 @@ def check_mended(chain):
 def outcome(chain, a_plan):
     """The chain as a plan leaves it, when all of it was done."""
     layers = {layer.name: layer for layer in chain.layers}
-    for step in (*a_plan.prepare, *a_plan.finish):
+    guest = () if a_plan.guest is None else (a_plan.guest,)
+    for step in (*a_plan.prepare, *guest, *a_plan.finish):
         _OUTCOMES[type(step)](layers, step)
     return dataclasses.replace(chain, layers=tuple(layers.values()),
                                info=a_plan.after)
@@ -221,9 +256,23 @@ def _unlinked(layers, step):
     layers.pop(step.name, None)
 
 
+def _switched(layers, step):
+    """Nothing: it is the chain that Cinder would have made alone."""
+
+
+def _merged(layers, step):
+    if step.source is not None:
+        _committed(layers, steps.Commit(step.source))
+    backing = layers.get(step.backing)
+    layers[step.name] = dataclasses.replace(
+        layers[step.name], backing=step.backing,
+        backing_format=backing and backing.format)
+
+
 _OUTCOMES = {steps.CreateOverlay: _created, steps.Commit: _committed,
              steps.Rebase: _rebased, steps.Rename: _renamed,
-             steps.Unlink: _unlinked}
+             steps.Unlink: _unlinked, steps.GuestSwitch: _switched,
+             steps.GuestMerge: _merged}
 
 
 def _shortened(chain, info):

@@ -15,12 +15,18 @@
 Steps name files by bare names, in the folder of the volume. They can be
 written down as JSON and read again.
 
-Each can be done twice: cut off in the middle and done again from its start,
-it comes out the same. That holds for Commit as long as nobody has written
-to the file below in between, for which the order of a plan cares.
+Each of the first kind can be done twice: cut off in the middle and done
+again from its start, it comes out the same. That holds for Commit as long
+as nobody has written to the file below in between, for which the order of a
+plan cares.
+
+The others are what the QEMU of a guest does who has the volume. It is asked
+for that, and may do it long after whoever asked is gone: they are looked
+for, and never repeated blindly.
 """
 
 import dataclasses
+from typing import Optional
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +73,40 @@ class Unlink:
     name: str
 
 
+@dataclasses.dataclass(frozen=True)
+class GuestSwitch:
+    """Let the guest write into an overlay from now on.
+
+    :ivar below: the file that it has until then, and reads afterwards
+    """
+
+    name: str
+    below: str
+
+
+@dataclasses.dataclass(frozen=True)
+class GuestMerge:
+    """Let the guest's QEMU take the file below an overlay out of the chain.
+
+    The overlay's header is what it changes last.
+
+    :ivar name: of the overlay
+    :ivar backing: the file that it names as its backing file afterwards,
+                   None for none
+    :ivar source: the file that goes, if it is merged into ``backing``. None:
+                  what is between is pulled up into the overlay itself.
+    """
+
+    name: str
+    backing: Optional[str]
+    source: Optional[str]
+
+
 _KINDS = {kind.__name__: kind
-          for kind in (CreateOverlay, Commit, Rebase, Rename, Unlink)}
+          for kind in (CreateOverlay, Commit, Rebase, Rename, Unlink,
+                       GuestSwitch, GuestMerge)}
+#: Those that a guest's QEMU does.
+OF_GUESTS = (GuestSwitch, GuestMerge)
 #: Of the fields that are no names of files.
 _TYPES = {'size': int, 'backing_format': str}
 
@@ -90,6 +128,8 @@ def of_data(data, is_name):
     except (KeyError, TypeError, ValueError):
         raise ValueError('%r is not a step' % (data,))
     for name, value in fields.items():
+        if value is None and isinstance(step, GuestMerge):
+            continue
         expected = _TYPES.get(name, str)
         if type(value) is not expected:
             raise ValueError('%s of %r is not of the right type'

@@ -27,12 +27,22 @@ from remotefs_drivers.chain import steps
 from remotefs_drivers import errors
 from remotefs_drivers import names
 
+#: Of plans with a guest in them, which whoever knows the first version only
+#: would begin again without looking.
+_GUEST_VERSION = 2
 _VERSION = 1
 
 
 def dumps(a_plan):
     """The text for a plan."""
-    return json.dumps({
+    if a_plan.guest is None:
+        return json.dumps(_plain(a_plan), indent=1)
+    return json.dumps(dict(_plain(a_plan), version=_GUEST_VERSION,
+                           guest=steps.as_data(a_plan.guest)), indent=1)
+
+
+def _plain(a_plan):
+    return {
         'version': _VERSION,
         'verb': a_plan.verb,
         'snapshot': a_plan.snapshot,
@@ -41,7 +51,7 @@ def dumps(a_plan):
         'prepare': _as_data(a_plan.prepare),
         'finish': _as_data(a_plan.finish),
         'undo': _as_data(a_plan.undo),
-    }, indent=1)
+    }
 
 
 def loads(text, base, path):
@@ -53,8 +63,10 @@ def loads(text, base, path):
     """
     try:
         data = json.loads(text)
-        if not isinstance(data, dict) or data.get('version') != _VERSION:
-            raise ValueError('it is not of version %d' % _VERSION)
+        if not isinstance(data, dict) or data.get('version') not in (
+                _VERSION, _GUEST_VERSION):
+            raise ValueError('it is not of version %d or %d'
+                             % (_VERSION, _GUEST_VERSION))
         return plan.Plan(
             verb=_text(data['verb']),
             snapshot=_optional(_text, data['snapshot']),
@@ -62,7 +74,8 @@ def loads(text, base, path):
             before=chain_info.of_table(data['before'], base),
             after=chain_info.of_table(data['after'], base),
             finish=_of_data(data['finish'], base),
-            undo=_optional(_of_data, data['undo'], base))
+            undo=_optional(_of_data, data['undo'], base),
+            guest=_guest(data, base))
     except KeyError as error:
         raise errors.JournalInvalid(path=path, reason='%s is missing' % error)
     except (TypeError, ValueError, RecursionError) as error:
@@ -86,8 +99,24 @@ def _text(data):
 def _of_data(data, base):
     if not isinstance(data, list):
         raise ValueError('%r is not a list of steps' % (data,))
-    return tuple(steps.of_data(each, lambda name: _is_name(base, name))
-                 for each in data)
+    some = tuple(_step(each, base) for each in data)
+    for step in some:
+        if isinstance(step, steps.OF_GUESTS):
+            raise ValueError('%r is done by a guest' % (step,))
+    return some
+
+
+def _step(data, base):
+    return steps.of_data(data, lambda name: _is_name(base, name))
+
+
+def _guest(data, base):
+    if data['version'] == _VERSION:
+        return None
+    step = _step(data['guest'], base)
+    if not isinstance(step, steps.OF_GUESTS):
+        raise ValueError('%r is not done by a guest' % (step,))
+    return step
 
 
 def _is_name(base, name):

@@ -137,7 +137,14 @@ def test_steps_on_files_of_others(step):
     ('"1"', 'version 1'),
     ('[' * 100000, 'recursion'),
     # Of a release that we do not know.
-    (text(version=2), 'version 1'),
+    (text(version=3), 'version 1 or 2'),
+    # The second version is of plans with a guest's part.
+    (text(version=2), "'guest' is missing"),
+    (text(version=2, guest=['Unlink', {'name': 'volume-1.1'}]),
+     'not done by a guest'),
+    (text(prepare=[['GuestSwitch', {'name': 'volume-1.2',
+                                    'below': 'volume-1.1'}]]),
+     'done by a guest'),
     (text(version=0), 'version 1'),
     (text(version='1'), 'version 1'),
     (text(version=None), 'version 1'),
