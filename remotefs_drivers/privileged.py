@@ -29,6 +29,7 @@ from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import image
 from remotefs_drivers.store import files
+from remotefs_drivers.store import guests
 from remotefs_drivers.store import outside
 from remotefs_drivers.store import removal
 from remotefs_drivers.store import survey
@@ -160,6 +161,36 @@ def look(folder, base, recorded):
 def table(folder, base):
     """As survey.table."""
     return survey.table(folder, base)
+
+
+@_entrypoint
+def journal(folder, base):
+    """As survey.journal."""
+    return survey.journal(folder, base)
+
+
+@_entrypoint
+def is_open(path):
+    """As guests.is_open."""
+    return guests.is_open(path)
+
+
+@_entrypoint
+def is_written(path):
+    """As guests.is_written."""
+    return guests.is_written(path)
+
+
+@_entrypoint
+def backing_of(path):
+    """As guests.backing_of."""
+    return guests.backing_of(path)
+
+
+@_entrypoint
+def withdraw(path, below=None):
+    """As guests.withdraw."""
+    return guests.withdraw(path, below)
 
 
 @_entrypoint

@@ -14,10 +14,11 @@
 
 The format is docs/interop/qcow2.rst of QEMU: big endian; magic, version,
 offset and length of the backing file's name, the virtual size at byte 24,
-incompatible features (bit 2: external data file) at byte 72 from version 3
-on. Then header extensions: type, length, data padded to 8 bytes; the one of
-type 0x44415441 is the name of the data file, that of type 0xE2792ACA the
-format of the backing file.
+the number of entries of the L1 table at byte 36 and its place at 40 (an
+entry is 0 where nothing was ever written), incompatible features (bit 2:
+external data file) at byte 72 from version 3 on. Then header extensions:
+type, length, data padded to 8 bytes; the one of type 0x44415441 is the name
+of the data file, that of type 0xE2792ACA the format of the backing file.
 """
 
 import collections
@@ -31,6 +32,10 @@ Header = collections.namedtuple('Header', 'version virtual_size backing_file '
                                           'data_file backing_format')
 
 _FIXED = struct.Struct('>4sIQIIQ')
+_L1 = struct.Struct('>IQ')
+_L1_AT = 36
+#: Of an L1 table; QEMU has the same limit, 32 MiB.
+_LONGEST_L1 = (32 << 20) // 8
 _DATA_FILE_BIT = 1 << 2
 _DATA_FILE_EXTENSION = 0x44415441
 _BACKING_FORMAT_EXTENSION = 0xE2792ACA
@@ -58,6 +63,27 @@ def read(path):
                          % (path, error))
     finally:
         os.close(descriptor)
+
+
+def is_untouched(descriptor):
+    """Whether nothing was ever written into a qcow2 file.
+
+    :param descriptor: of the file, which may still be empty itself
+    :raises ValueError: when it is neither
+    """
+    start = os.pread(descriptor, _START, 0)
+    if not start:
+        return True
+    try:
+        if not start.startswith(MAGIC):
+            raise ValueError('it is no qcow2 file')
+        count, place = _L1.unpack_from(start, _L1_AT)
+        if count > _LONGEST_L1:
+            raise ValueError('its L1 table has %d entries' % count)
+        table = os.pread(descriptor, count * 8, place)
+    except struct.error as error:
+        raise ValueError('its header is damaged: %s' % error)
+    return len(table) == count * 8 and not any(table)
 
 
 class _Bytes:

@@ -16,6 +16,7 @@
 """
 
 from remotefs_drivers.store import files
+from remotefs_drivers.store import guests
 from remotefs_drivers.store import outside
 from remotefs_drivers.store import removal
 from remotefs_drivers.store import survey
@@ -34,6 +35,11 @@ sync_folder = files.sync_folder
 write_atomic = files.write_atomic
 look = survey.look
 table = survey.table
+journal = survey.journal
+is_open = guests.is_open
+is_written = guests.is_written
+backing_of = guests.backing_of
+withdraw = guests.withdraw
 names_on = outside.names_on
 judge = outside.judge
 remove_volume = removal.remove_volume

@@ -45,18 +45,23 @@ def look(folder, base, recorded):
     """
     files.refresh(folder)
     text = table(folder, base)
-    journal = _text(os.path.join(folder, names.journal(base)))
+    waiting = journal(folder, base)
     active = base
     if text is not None:
         active = chain_info.loads(text, base, os.path.join(
             folder, names.snapshot_table(base))).active
     layers = list(_walk(folder, base, active, model.Recorded(*recorded)))
-    return text, journal, layers
+    return text, waiting, layers
 
 
 def table(folder, base):
     """The text of the table of snapshots, or None when there is none."""
     return _text(os.path.join(folder, names.snapshot_table(base)))
+
+
+def journal(folder, base):
+    """The text of the journal, or None when there is none."""
+    return _text(os.path.join(folder, names.journal(base)))
 
 
 def names_of(folder, base):
