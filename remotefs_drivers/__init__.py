@@ -17,9 +17,11 @@ The rooms, from the top; each imports only from those below it::
     posix, nfs      one driver for each kind of share, thin
     remotefs/       the verbs, their locks and decisions
     volumefile      the files of one volume on its share
+    nova            what the QEMU of a guest does for us, by way of Nova
     images          images of Glance to volume files, and back
     states          what a volume's state tells a driver
     formats         the recorded formats of a volume; files are never asked
+    attachments     the recorded attachments, which follow the active file
     locks           locks on volumes
     share/          which shares there are, mounting, capacity, choice
     settings        what the operator configured, frozen

@@ -138,10 +138,68 @@ class JournalStale(exception.RemoteFSException):
 
 
 class MergePending(exception.InvalidVolume):
-    message = _('The deletion of a snapshot of volume %(volume)s was cut off '
-                'and is not finished (%(path)s tells which), which cannot '
-                'be done while the volume is attached. Detach it and try '
-                'again; the volume itself is whole.')
+    message = _('The deletion of snapshot %(snapshot)s of volume %(volume)s '
+                'was cut off and is not finished (see %(path)s). While the '
+                'volume is attached, that has to be asked for: delete the '
+                'snapshot again, or detach the volume. The volume itself is '
+                'whole.')
+
+
+class NovaRefused(exception.RemoteFSException):
+    message = _('Snapshot %(snapshot)s of the attached volume %(volume)s: '
+                'Nova refuses its part, and nothing was changed: %(reason)s')
+
+
+class NovaFailed(exception.RemoteFSException):
+    message = _('Snapshot %(snapshot)s of the attached volume %(volume)s: '
+                'Nova says that its part failed (the snapshot is '
+                '"%(status)s"). See the log of nova-compute.')
+
+
+class GuestGone(exception.RemoteFSException):
+    message = _('Snapshot %(snapshot)s of the attached volume %(volume)s: '
+                'the guest no longer has its files open, and Nova\'s part '
+                'was not done. Try again when the instance runs, or once '
+                'the volume is detached.')
+
+
+class NovaTimeout(exception.RemoteFSException):
+    message = _('Snapshot %(snapshot)s of the attached volume %(volume)s: '
+                'Nova\'s part was not done within %(seconds)s seconds. See '
+                'the log of nova-compute; the limits are the options '
+                '<driver>_assisted_create_timeout and '
+                '<driver>_assisted_delete_timeout.')
+
+
+class NovaUnreachable(exception.RemoteFSException):
+    message = _('Snapshot %(snapshot)s of the attached volume %(volume)s: '
+                'Nova could not be asked for its part, or its answer was '
+                'lost: %(reason)s. Check the section [nova] of cinder.conf '
+                'and the API of Nova.')
+
+
+class GuestNotMerged(exception.RemoteFSException):
+    message = _('Snapshot %(snapshot)s of the attached volume %(volume)s: '
+                'Nova says that it was merged, and the headers of the files '
+                'say that it was not. Nothing was removed. Delete it again, '
+                'or once the volume is detached.')
+
+
+class SnapshotUnwanted(exception.RemoteFSConcurrentRequest):
+    message = _('Snapshot %(snapshot)s of volume %(volume)s is '
+                '"%(status)s" while it was still being made. Delete it '
+                'again.')
+
+
+class VolumeShared(exception.InvalidVolume):
+    message = _('Volume %(volume)s can be attached to several servers, which '
+                'only a raw file without snapshots can: %(reason)s')
+
+
+class GuestUnknown(exception.InvalidVolume):
+    message = _('Volume %(volume)s is "%(status)s", but has no attachment '
+                'that would tell by whom. Reset its state when nobody uses '
+                'it.')
 
 
 class VolumeHasSnapshots(exception.InvalidVolume):
@@ -171,8 +229,8 @@ class VolumeBusy(exception.InvalidVolume):
 
 
 class VolumeAttached(exception.InvalidVolume):
-    message = _('Volume %(volume)s is attached: its snapshots can be made '
-                'and deleted when it is detached.')
+    message = _('Volume %(volume)s is attached, and must be detached for '
+                'this.')
 
 
 class SnapshotUnknown(exception.InvalidSnapshot):

@@ -106,6 +106,18 @@ def _common(prefix):
                         'by a driver that does not. Not set, they are '
                         'refused: a file is never asked for its format, '
                         'which a tenant can forge.'),
+        cfg.IntOpt('%s_assisted_create_timeout' % prefix,
+                   default=600,
+                   min=1,
+                   help='Seconds that Nova may take for its part of a '
+                        'snapshot of an attached volume: to let the guest '
+                        'write to the new file.'),
+        cfg.IntOpt('%s_assisted_delete_timeout' % prefix,
+                   default=7200,
+                   min=1,
+                   help='Seconds that Nova may take for its part of the '
+                        'deletion of a snapshot of an attached volume: to '
+                        'merge its file while the guest goes on.'),
     ]
 
 

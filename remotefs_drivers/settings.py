@@ -36,6 +36,9 @@ class Settings:
     :ivar prefix: what the driver's own options start with, as 'nfs'
     :ivar share_timeout: seconds a share may take to answer
     :ivar thick: whether the whole size of a volume is reserved
+    :ivar assisted_create_timeout: seconds that Nova may take for its part
+                                   of a snapshot of an attached volume
+    :ivar assisted_delete_timeout: the same, of its deletion
     :ivar legacy_format: of volumes whose format nobody recorded, or None
     :ivar reserved_percentage: share of the capacity kept free, 0 to 100
     :ivar over_subscription: how often the capacity may be promised
@@ -49,6 +52,8 @@ class Settings:
     share_timeout: int
     pool_per_share: bool
     legacy_format: Optional[str]
+    assisted_create_timeout: int
+    assisted_delete_timeout: int
     secure_operations: str
     secure_permissions: str
     reserved_percentage: int
@@ -113,6 +118,10 @@ def read(configuration, prefix, default_backend_name):
         share_timeout=_own(configuration, prefix, 'share_timeout'),
         pool_per_share=_own(configuration, prefix, 'pool_per_share'),
         legacy_format=_own(configuration, prefix, 'legacy_base_format'),
+        assisted_create_timeout=_own(configuration, prefix,
+                                     'assisted_create_timeout'),
+        assisted_delete_timeout=_own(configuration, prefix,
+                                     'assisted_delete_timeout'),
         secure_operations=_secure(configuration,
                                   'nas_secure_file_operations'),
         secure_permissions=_secure(configuration,

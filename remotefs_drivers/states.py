@@ -24,6 +24,8 @@ _COPYABLE = ('available', 'backing-up', 'downloading')
 _BACKUP = ('backing-up', 'restoring-backup')
 #: States for snapshots, as the drivers in Cinder's tree have them.
 _SNAPSHOT = ('available', 'backing-up')
+#: The same, while a guest has the volume, whose QEMU does its part.
+_GUEST = ('in-use', 'backing-up')
 _DELETE_SNAPSHOT = ('available', 'backing-up', 'deleting', 'downloading')
 _REVERT = ('available', 'reverting')
 _COPYABLE_SNAPSHOT = ('available', 'backing-up', 'restoring')
@@ -41,19 +43,21 @@ def refuse_encrypted(volume):
 
 
 def refuse_busy_source(volume):
-    """Copy no volume that somebody may write to.
+    """Copy no volume in the middle of something else.
 
     :raises SourceBusy: unless the state excludes it
     """
-    if volume.status not in _COPYABLE:
+    expected = _GUEST if is_attached(volume) else _COPYABLE
+    if volume.status not in expected:
         raise errors.SourceBusy(volume=volume.id, status=volume.status,
-                                expected=', '.join(_COPYABLE))
+                                expected=', '.join(expected))
 
 
 def refuse_snapshot_of(volume, snapshot):
     """Make no snapshot of a volume in the middle of something else.
 
-    :raises VolumeBusy, VolumeAttached: unless the state allows it
+    :raises VolumeBusy, VolumeShared, GuestUnknown: unless the state allows
+                                                    it
     """
     expected = _SNAPSHOT
     if (snapshot.display_name or '').startswith(_OF_IMAGE_CACHE):
@@ -64,7 +68,8 @@ def refuse_snapshot_of(volume, snapshot):
 def refuse_delete_snapshot_of(volume):
     """Delete no snapshot of a volume in the middle of something else.
 
-    :raises VolumeBusy, VolumeAttached: unless the state allows it
+    :raises VolumeBusy, VolumeShared, GuestUnknown: unless the state allows
+                                                    it
     """
     _refuse_unless(volume, _DELETE_SNAPSHOT)
 
@@ -74,7 +79,42 @@ def refuse_revert_of(volume):
 
     :raises VolumeBusy, VolumeAttached: unless the state allows it
     """
+    refuse_attached(volume)
     _refuse_unless(volume, _REVERT)
+
+
+def refuse_attached(volume):
+    """:raises VolumeAttached: when a guest may have the volume"""
+    if is_attached(volume):
+        raise errors.VolumeAttached(volume=volume.id)
+
+
+def refuse_guest(volume):
+    """Ask nothing of a guest that there is not, or not one of.
+
+    :raises VolumeShared, GuestUnknown: unless there is one
+    """
+    if volume.multiattach:
+        raise errors.VolumeShared(
+            volume=volume.id, reason='Nova makes and deletes no snapshots of '
+            'it while it is attached. Detach it from all of them')
+    if not volume.volume_attachment:
+        raise errors.GuestUnknown(volume=volume.id, status=volume.status)
+
+
+def refuse_shared(volume, file_format):
+    """Let nobody else write to a file that one QEMU alone can write to.
+
+    Of a volume that is not to be shared, hosts that move an instance from
+    one to the other have it both for a while, and take care of that.
+
+    :param file_format: of the active file
+    :raises VolumeShared: when another server has it already
+    """
+    if volume.multiattach and file_format != 'raw' and is_attached(volume):
+        raise errors.VolumeShared(
+            volume=volume.id, reason='it is kept as %s, and is attached '
+            'already. Delete its snapshots once it is detached' % file_format)
 
 
 def refuse_busy_snapshot(snapshot):
@@ -90,7 +130,8 @@ def refuse_busy_snapshot(snapshot):
 
 def _refuse_unless(volume, expected):
     if is_attached(volume):
-        raise errors.VolumeAttached(volume=volume.id)
+        refuse_guest(volume)
+        expected = _GUEST
     if volume.status not in expected:
         raise errors.VolumeBusy(volume=volume.id, status=volume.status,
                                 expected=', '.join(expected))
@@ -119,6 +160,14 @@ def is_restored(volume):
 def is_migration_target(volume):
     """Whether Cinder will copy plain bytes into this new volume."""
     return (volume.migration_status or '').startswith('target:')
+
+
+def is_raw_only(volume):
+    """Whether this new volume can be nothing but a raw file.
+
+    One QEMU alone can write to a qcow2 file.
+    """
+    return is_migration_target(volume) or bool(volume.multiattach)
 
 
 def is_migration_source(volume):

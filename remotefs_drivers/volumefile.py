@@ -29,6 +29,7 @@ from oslo_log import log as logging
 from oslo_utils import excutils
 from oslo_utils import units
 
+from remotefs_drivers import attachments
 from remotefs_drivers.chain import plan as plans
 from remotefs_drivers import errors
 from remotefs_drivers import formats
@@ -42,6 +43,7 @@ from remotefs_drivers.share import shares as share_shares
 from remotefs_drivers import states
 from remotefs_drivers.store import allocate
 from remotefs_drivers.store import executor
+from remotefs_drivers.store import journal as journals
 from remotefs_drivers.store import loader
 
 LOG = logging.getLogger(__name__)
@@ -83,6 +85,7 @@ class VolumeFile:
         self.name = names.of(volume)
         self.folder = means.shares.path(share)
         self.path = self.path_of(self.name)
+        self._pending = None
 
     def path_of(self, name):
         return os.path.join(self.folder, name)
@@ -100,13 +103,15 @@ class VolumeFile:
 
     # The chain
 
-    def chain(self, changing=False):
+    def chain(self, changing=False, again=None):
         """The layers of the volume, made whole where a crash left any rest.
 
         :param changing: the caller is about to change the chain, or to read
                          a snapshot, so that a merge that was cut off must
                          come to its end; whoever only reads or writes the
                          volume need not wait for that
+        :param again: id of the snapshot whose deletion the caller is about
+                      to have done, whether it was begun already or not
         :returns: chain.model.Chain
         :raises VolumeFileMissing, VolumeFileInvalid, LayerInvalid,
                 InfoInvalid: when it is not all there
@@ -115,17 +120,46 @@ class VolumeFile:
         chain, table, journal = self._load()
         attached = states.is_attached(self._volume)
         if journal is not None:
-            if self._executor().recover(journal, table,
-                                        forward=changing and not attached):
-                chain, __, __ = self._load()
-            elif changing:
-                raise errors.MergePending(
-                    volume=self._volume.id,
-                    path=self.path_of(names.journal(self.name)))
+            chain = self._recovered(chain, table, journal, changing, again)
         elif not attached:
             chain = self._mended(chain)
-        formats.settle(self._volume, chain)
+        self.settle(chain)
         return chain
+
+    def begun(self):
+        """The id of the snapshot that a journal is about.
+
+        :returns: None when there is no journal, or it is about none
+        """
+        text = self._call('stat', 'journal', self.folder, self.name)
+        if text is None:
+            return None
+        return journals.loads(text, self.name, self.path_of(
+            names.journal(self.name))).snapshot
+
+    def settle(self, chain):
+        """Write down what follows from a chain, in Cinder's database."""
+        formats.settle(self._volume, chain)
+        if states.is_attached(self._volume):
+            attachments.settle(self._volume, chain)
+
+    def _recovered(self, chain, table, journal, changing, again):
+        """The chain, once what a crash left is finished, or may wait."""
+        attached = states.is_attached(self._volume)
+        pending = self._executor().recover(
+            journal, table, forward=changing and not attached)
+        if pending is None:
+            return self._load()[0]
+        if not changing or pending.snapshot == again:
+            self._pending = pending
+            return chain
+        if attached:
+            raise errors.MergePending(
+                volume=self._volume.id, snapshot=pending.snapshot,
+                path=self.path_of(names.journal(self.name)))
+        # Whose part it was has no part in it any more.
+        self._executor().run(plans.delete_snapshot(chain, pending.snapshot))
+        return self._load()[0]
 
     def _mended(self, chain):
         """The chain, once all headers are as they should be.
@@ -146,12 +180,14 @@ class VolumeFile:
         """
         return self._load()[0]
 
-    def apply(self, plan, watcher=None):
+    def apply(self, plan, watcher=None, ask=None):
         """Do what a plan says.
 
         :param watcher: called with percentages of long work
+        :param ask: has a guest do its part, see store.executor
         """
-        self._executor(watcher).run(plan)
+        self._executor(watcher, ask).run(
+            plan, again=self._pending is not None)
 
     def _load(self):
         """(chain, text of the table, text of the journal)"""
@@ -164,8 +200,8 @@ class VolumeFile:
             self.path_of(names.snapshot_table(self.name)))
         return chain, found[0], found[1]
 
-    def _executor(self, watcher=None):
-        return executor.Executor(_Hands(self, watcher), self.folder,
+    def _executor(self, watcher=None, ask=None):
+        return executor.Executor(_Hands(self, watcher, ask), self.folder,
                                  self.name)
 
     # Making, growing, removing
@@ -254,18 +290,22 @@ class VolumeFile:
                    new_size * units.Gi)
 
     def restore_size(self, chain):
-        """Make a raw one as large as its volume, if it is not.
+        """Make one that nobody has open as large as its volume, if it is not.
 
-        Growth is not flushed to the disk, and a crash of the host may have
-        taken it back.
+        Growth of a raw one is not flushed to the disk, and a crash of the
+        host may have taken it back. Growth under a guest is left to its
+        host, which may have failed to.
         """
         active, size = chain.active, self._volume.size * units.Gi
-        if active.format != 'raw' or active.size >= size:
+        if active.size >= size:
             return
         LOG.warning('%s has %d bytes, less than the %d GiB of its volume: '
-                    'it is made as large again', self.path, active.size,
-                    self._volume.size)
-        self._call('extend', 'grow', self.path_of(active.name), size)
+                    'it is made as large', self.path_of(active.name),
+                    active.size, self._volume.size)
+        if active.format == 'raw':
+            self._call('extend', 'grow', self.path_of(active.name), size)
+        else:
+            self.grow(chain, self._volume.size)
 
     def delete(self):
         """Remove all that there is. Returns whether there was anything."""
@@ -366,9 +406,11 @@ class VolumeFile:
 class _Hands:
     """What an executor works with, see store.executor."""
 
-    def __init__(self, file, watcher):
+    def __init__(self, file, watcher, ask):
         self._file = file
         self._watcher = watcher
+        self.ask = ask
+        self.has_guest = states.is_attached(file._volume)
         self.call = file._call
         self.mode = file._means.rights.mode
 

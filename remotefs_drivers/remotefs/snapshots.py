@@ -15,16 +15,25 @@
 A verb loads the chain, asks for a plan, and has it done; see chain.plan for
 what is done, and store.executor for what becomes of it in a crash. All that
 a volume without snapshots can do, it can do with them as well: see volumes.
+
+While a guest has the volume, its QEMU has the files open: it is asked to
+write to the new overlay, or to merge, by way of Nova (see nova).
 """
 
+import contextlib
+import functools
+
+from cinder import exception
 from oslo_log import log as logging
+from oslo_utils import excutils
 from oslo_utils import units
 
 from remotefs_drivers.chain import plan
 from remotefs_drivers import errors
-from remotefs_drivers import formats
 from remotefs_drivers import locks
 from remotefs_drivers import names
+from remotefs_drivers import nova
+from remotefs_drivers.remotefs import attached
 from remotefs_drivers.remotefs import managing
 from remotefs_drivers import states
 
@@ -36,6 +45,11 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
 
     locks_class = locks.NoLocks
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # Shares that did not answer when the service started.
+        self._silent = set()
+
     def create_snapshot(self, snapshot):
         """Add an overlay, which takes what is written from now on."""
         volume = snapshot.volume
@@ -43,10 +57,7 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
         states.refuse_snapshot_of(volume, snapshot)
         self._check_attachable(volume, 'qcow2')
         with self._locks.volumes(volume.id):
-            file = self._file_of(volume)
-            chain = file.chain(changing=True)
-            self._change(file, volume, chain, plan.create_snapshot(
-                chain, snapshot.id, volume.size * units.Gi))
+            self._create_snapshot(self._file_of(volume), volume, snapshot)
 
     def delete_snapshot(self, snapshot):
         """Merge what was written after a snapshot into the layer below.
@@ -61,12 +72,7 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
                          'nothing to delete', volume.id, snapshot.id)
                 return
             states.refuse_delete_snapshot_of(volume)
-            chain = file.chain(changing=True)
-            deletion = plan.delete_snapshot(chain, snapshot.id)
-            # Else it was begun before, and has just been finished.
-            if deletion is not None:
-                self._change(file, volume, chain, deletion,
-                             _Progress(snapshot))
+            self._delete_snapshot(file, volume, snapshot)
 
     def revert_to_snapshot(self, context, volume, snapshot):
         """Throw away what was written since the newest snapshot."""
@@ -74,9 +80,9 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
             chain = file.chain(changing=True)
-            self._change(file, volume, chain, plan.revert(
+            self._change(file, chain, plan.revert(
                 chain, snapshot.id, volume.size * units.Gi,
-                names.temporary(file.name, names.NEW_OVERLAY)))
+                names.temporary(file.name, names.NEW_OVERLAY)), snapshot)
 
     def snapshot_revert_use_temp_snapshot(self):
         """No: a revert is a rename, and cannot fail half way."""
@@ -92,10 +98,80 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
             return self._copy(volume, source,
                               chain.up_to(chain.content(snapshot.id)))
 
-    def _change(self, file, volume, chain, a_plan, watcher=None):
-        file.apply(a_plan, watcher)
+    def ensure_export(self, context, volume):
+        """Finish what a guest did while this service was down.
+
+        Cinder calls it at start for each volume in use, and sets the volume
+        to "error" when it fails: for a server that is away for a while. Of
+        a share that is, one volume is tried.
+        """
+        if volume.provider_location in self._silent:
+            return
+        try:
+            with self._locks.volumes(volume.id):
+                self._reconcile(self._file_of(volume), volume)
+        except errors.ShareUnavailable as error:
+            self._silent.add(volume.provider_location)
+            self._put_off(volume, error)
+        except Exception as error:
+            self._put_off(volume, error)
+
+    def _put_off(self, volume, error):
+        LOG.warning('Volume %s: what a guest may have done meanwhile is '
+                    'looked at later: %s', volume.id, error)
+
+    def _reconcile(self, file, volume):
+        begun = file.begun()
+        if begun is not None:
+            attached.tell_truth(volume, begun, file.chain())
+
+    def _create_snapshot(self, file, volume, snapshot):
+        chain = file.chain(changing=True)
+        self._change(file, chain, plan.create_snapshot(
+            chain, snapshot.id, volume.size * units.Gi,
+            has_guest=states.is_attached(volume)), snapshot)
+
+    def _delete_snapshot(self, file, volume, snapshot):
+        chain = file.chain(changing=True, again=snapshot.id)
+        deletion = plan.delete_snapshot(
+            chain, snapshot.id, has_guest=states.is_attached(volume))
+        # Else it was begun before, and has just been finished.
+        if deletion is not None:
+            self._change(file, chain, deletion, snapshot,
+                         _Progress(snapshot))
+
+    def _change(self, file, chain, a_plan, snapshot, watcher=None):
+        if a_plan.guest is None:
+            file.apply(a_plan, watcher)
+        else:
+            self._change_under_guest(file, a_plan, snapshot)
         # What lies there now is known without a look.
-        formats.settle(volume, plan.outcome(chain, a_plan))
+        file.settle(plan.outcome(chain, a_plan))
+
+    def _change_under_guest(self, file, a_plan, snapshot):
+        try:
+            file.apply(a_plan, ask=nova.Assistant(snapshot, self._settings))
+        except exception.CinderException:
+            # What came of it nevertheless is on record before anybody
+            # starts the guest again.
+            with excutils.save_and_reraise_exception():
+                file.settle(file.peek())
+
+    @contextlib.contextmanager
+    def _still(self, file, volume):
+        """A chain of the volume that nobody writes to, as it is now."""
+        if not states.is_attached(volume):
+            with super()._still(file, volume) as chain:
+                yield chain
+            return
+        states.refuse_guest(volume)
+        with attached.temporary_snapshot(
+                volume,
+                functools.partial(self._create_snapshot, file, volume),
+                functools.partial(self._delete_snapshot, file, volume)
+        ) as snapshot:
+            chain = file.peek()
+            yield chain.up_to(chain.content(snapshot.id))
 
 
 class RemoteFSSnapDriver(RemoteFSSnapDriverBase):

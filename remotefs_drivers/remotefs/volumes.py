@@ -20,6 +20,7 @@ how its shares are listed and mounted, and what a host needs to know to
 attach a volume.
 """
 
+import contextlib
 import os
 
 from cinder.common import constants
@@ -29,6 +30,7 @@ from cinder.volume import driver
 from cinder.volume import volume_utils
 from oslo_log import log as logging
 
+from remotefs_drivers import attachments
 from remotefs_drivers import errors
 from remotefs_drivers import formats
 from remotefs_drivers import images
@@ -208,7 +210,7 @@ class RemoteFSDriver(driver.VolumeDriver):
         with self._locks.volumes(volume.id):
             share = self._shares.choose(volume.size, self._pool_of(volume))
             self._file_on(share, volume).create(
-                'raw' if states.is_migration_target(volume)
+                'raw' if states.is_raw_only(volume)
                 else self._settings.file_format)
         return {'provider_location': share.location}
 
@@ -242,12 +244,24 @@ class RemoteFSDriver(driver.VolumeDriver):
             file = self._file_of(volume)
             chain = file.chain()
             try:
-                file.grow(chain, new_size)
+                self._grow(file, volume, chain, new_size)
             except (errors.CommandFailed, errors.CommandTimeout,
                     errors.VolumeFileInvalid) as error:
                 raise errors.ExtendFailed(volume=volume.id,
                                           new_size=new_size,
                                           reason=str(error))
+
+    def _grow(self, file, volume, chain, new_size):
+        """Make the file larger, or leave that to the host of a guest.
+
+        That is told afterwards, and makes the QEMU of the guest grow the
+        file and show it to the guest. A raw one may be larger by then.
+        """
+        if states.is_attached(volume):
+            self._check_grows_attached(volume, chain, new_size)
+            if chain.active.format != 'raw':
+                return
+        file.grow(chain, new_size)
 
     def create_cloned_volume(self, volume, src_vref):
         """Copy a volume, into a larger one where that is asked for."""
@@ -255,7 +269,8 @@ class RemoteFSDriver(driver.VolumeDriver):
         states.refuse_busy_source(src_vref)
         with self._locks.volumes(volume.id, src_vref.id):
             source = self._file_of(src_vref)
-            return self._copy(volume, source, source.chain())
+            with self._still(source, src_vref) as chain:
+                return self._copy(volume, source, chain)
 
     def delete_snapshot(self, snapshot):
         """Nothing: it can only be one whose creation was refused."""
@@ -272,8 +287,10 @@ class RemoteFSDriver(driver.VolumeDriver):
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
             chain = file.chain()
-            file.restore_size(chain)
             name, file_format = chain.active.name, chain.active.format
+            states.refuse_shared(volume, file_format)
+            if not states.is_attached(volume):
+                file.restore_size(chain)
             if file_format != 'raw' and states.is_plain_bytes_only(volume):
                 name, file_format = file.make_plain_copy(chain), 'raw'
         connection = self._connection(volume, file.share, name, file_format)
@@ -356,10 +373,10 @@ class RemoteFSDriver(driver.VolumeDriver):
         """Make an image of a volume, whatever a tenant wrote into it."""
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
-            chain = file.chain()
-            images.upload(context, image_service, image_meta, volume,
-                          file.readable(chain), chain.active.format,
-                          self._means.run, file.watching())
+            with self._still(file, volume) as chain:
+                images.upload(context, image_service, image_meta, volume,
+                              file.readable(chain), chain.active.format,
+                              self._means.run, file.watching())
 
     # Moving
 
@@ -404,6 +421,23 @@ class RemoteFSDriver(driver.VolumeDriver):
              'filter_function': self.get_filter_function(),
              'goodness_function': self.get_goodness_function()})
 
+    def _grows_attached(self):
+        """Whether the hosts of guests can make a volume's file larger."""
+        return self.driver_volume_type == 'nfs'
+
+    def _check_grows_attached(self, volume, chain, new_size):
+        """:raises ExtendFailed: when the guest's host cannot do that"""
+        file_format, reason = chain.active.format, None
+        if not self._grows_attached():
+            reason = ('hosts that attach it by "%s" cannot make it larger '
+                      'under a guest: detach it' % self.driver_volume_type)
+        elif file_format != 'raw' and not attachments.instances(volume):
+            reason = ('it is attached to no instance whose host could make '
+                      'its %s file larger: detach it' % file_format)
+        if reason is not None:
+            raise errors.ExtendFailed(volume=volume.id, reason=reason,
+                                      new_size=new_size)
+
     def _storage_protocol(self):
         """One of cinder.common.constants."""
         return (constants.NFS_VARIANT if self.driver_volume_type == 'nfs'
@@ -412,8 +446,8 @@ class RemoteFSDriver(driver.VolumeDriver):
     def _features(self):
         """What each pool can do, for the scheduler."""
         return {'QoS_support': False,
-                'multiattach': False,
-                'online_extend_support': False,
+                'multiattach': True,
+                'online_extend_support': self._grows_attached(),
                 'sparse_copy_volume': True}
 
     # Helpers
@@ -424,6 +458,15 @@ class RemoteFSDriver(driver.VolumeDriver):
 
     def _file_on(self, share, volume):
         return volumefile.VolumeFile(self._means, volume, share)
+
+    @contextlib.contextmanager
+    def _still(self, file, volume):
+        """A chain of a volume that nobody writes to, to be copied.
+
+        :raises VolumeAttached: when there is no way to have one
+        """
+        states.refuse_attached(volume)
+        yield file.chain()
 
     def _copy(self, volume, source, chain):
         """Make a volume of what a chain of another one holds.

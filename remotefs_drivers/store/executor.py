@@ -12,9 +12,10 @@
 
 """Does what a plan says, and finishes what a crash has left of one.
 
-The order is: the journal, the steps that prepare, the table of snapshots,
-the steps that finish, the journal goes. A crash leaves one of these states;
-``recover`` looks at the journal and at the table to tell which:
+The order is: the journal, the steps that prepare, what a guest's QEMU is
+asked to do, the table of snapshots, the steps that finish, the journal goes.
+A crash leaves one of these states; ``recover`` looks at the journal and at
+the table to tell which:
 
 ====================================  =====================================
 what is found                         what is done
@@ -36,6 +37,17 @@ journal; the table is as ``after``    the steps of ``finish``: files go that
                                       guest may have written since
 journal; the table is neither         nothing, an error: somebody else has
                                       changed it
+journal with a guest's part; the      the guest goes on meanwhile, or will
+table is as ``before``                begin later, or never: it is looked
+                                      for. Done: the table is changed, and
+                                      so on. A switch that is not done: the
+                                      overlay is taken away from the guest,
+                                      if that is sure; else it stays, which
+                                      loses nothing, since a guest without
+                                      it leaves it empty. A merge that is
+                                      not done: it is asked for again by who
+                                      deletes that snapshot; once no guest
+                                      has the volume, it is done without one
 a half-written journal or table       cannot be: both are written beside and
                                       renamed; what is left of that goes
                                       when the next one is written, or with
@@ -48,6 +60,10 @@ A plan that fails without a crash is undone where that is possible. A merge
 that fails (no room, a killed program) keeps its journal: the volume reads
 right, the content of the snapshot that was to be deleted is no longer to be
 trusted, and the next verb that changes the chain takes the merge up again.
+
+A guest's part that fails may have been done all the same, or be done later:
+Nova's answer can be lost. Only where Nova refused to begin it is the plan
+undone at once; else what is found decides, as after a crash.
 """
 
 import os
@@ -69,8 +85,10 @@ class Executor:
 
     :param hands: has ``call(what, function, path, *args)``, which calls a
                   function of store.files by its name; ``run(operation)``,
-                  which runs a qemu.command.Operation; and ``mode``, the
-                  permissions of new files
+                  which runs a qemu.command.Operation; ``ask(step, sight)``,
+                  which has a guest do its part (see nova); ``mode``, the
+                  permissions of new files; and ``has_guest``, whether a
+                  guest may have the volume
     :param folder: of the share
     :param base: the name of the volume's base
     """
@@ -83,15 +101,19 @@ class Executor:
         self._new_text = self._path(names.temporary(base, names.NEW_TEXT))
         self._base = base
 
-    def run(self, plan):
+    def run(self, plan, again=False):
         """Do all that a plan says.
 
         When it fails, nothing of it is left, or its journal.
+
+        :param again: it was begun before, so that a guest's part may be
+                      done even if it is refused now
         """
         self._write(self._journal, journal.dumps(plan))
         try:
             self._do(plan.prepare)
-            self._change_table(plan)
+            if plan.guest is None:
+                self._change_table(plan)
         except errors.VolumeFileExists:
             # What has the name of our overlay is not ours to remove.
             self._remove(self._journal)
@@ -99,7 +121,10 @@ class Executor:
         except BaseException:
             self._undo_after_error(plan)
             raise
-        self._clean_up(plan)
+        if plan.guest is None:
+            self._clean_up(plan)
+        else:
+            self._have_done(plan, again)
 
     def recover(self, text, table, forward=True):
         """Finish, or take back, what a crash has left.
@@ -107,7 +132,7 @@ class Executor:
         :param text: of the journal
         :param table: the text of the table, or None
         :param forward: also take up a merge that was cut off
-        :returns: whether anything was left to be done
+        :returns: the plan that still waits, or None
         :raises JournalInvalid, JournalStale: when it cannot be known
         """
         plan = journal.loads(text, self._base, self._journal)
@@ -121,6 +146,8 @@ class Executor:
         elif found != plan.before:
             raise errors.JournalStale(path=self._journal, verb=plan.verb,
                                       table=self._table)
+        elif plan.guest is not None:
+            return None if self._settle(plan) else plan
         elif plan.undo is not None:
             self._undo(plan)
         elif forward:
@@ -128,8 +155,87 @@ class Executor:
             self._change_table(plan)
             self._clean_up(plan)
         else:
+            return plan
+        return None
+
+    # What a guest does
+
+    def _have_done(self, plan, again):
+        """Have a guest do its part, and all that comes after it.
+
+        :raises: what Nova said, when it is not done; nothing is left then,
+                 or what ``recover`` knows
+        """
+        try:
+            self._hands.ask(plan.guest, _Sight(self, plan.guest))
+        except errors.NovaRefused:
+            if not again:
+                self._undo_after_error(plan)
+            raise
+        except errors.ServiceStopping:
+            # It goes on without us.
+            raise
+        except Exception as error:
+            done = self._settle_after_error(plan)
+            if not done or isinstance(error, errors.SnapshotUnwanted):
+                raise
+            LOG.warning('%s: "%s" was done by the guest, whatever Nova says: '
+                        '%s', self._journal, plan.verb, error)
+        else:
+            self._change_table(plan)
+            self._clean_up(plan)
+
+    def _settle_after_error(self, plan):
+        """Go on from what came of a guest's part; returns if it is done."""
+        try:
+            done = self._is_done(plan.guest)
+            self._settle(plan)
+            return done
+        except Exception as error:
+            LOG.error('%s: what became of "%s" cannot be seen, which is '
+                      'tried again later: %s', self._journal, plan.verb,
+                      error)
             return False
+
+    def _settle(self, plan):
+        """Go on from what came of a guest's part; False when it must wait."""
+        if not self._is_done(plan.guest):
+            if isinstance(plan.guest, steps.GuestMerge):
+                return False
+            if self._take_back(plan.guest):
+                self._undo(plan)
+                return True
+            LOG.warning('%s: whether the guest came to use %s cannot be '
+                        'told: it stays', self._journal, plan.guest.name)
+        self._change_table(plan)
+        self._clean_up(plan)
         return True
+
+    def _is_done(self, step):
+        """Whether it is seen that a guest has done its part."""
+        if isinstance(step, steps.GuestSwitch):
+            # A QEMU that is about to has the overlay open already.
+            return (self._is_open(step.name) and
+                    not self._is('is_written', step.below))
+        return step.backing == self._hands.call('look', 'backing_of',
+                                                self._path(step.name))
+
+    def _is_in_use(self, step):
+        """Whether it is seen that a guest has a file that it is about."""
+        return self._is_open(step.name) or (
+            isinstance(step, steps.GuestSwitch) and self._is_open(step.below))
+
+    def _is_open(self, name):
+        return self._is('is_open', name)
+
+    def _is(self, what, name):
+        return self._hands.call('look', what, self._path(name))
+
+    def _take_back(self, step):
+        """Take an overlay from a guest, when it surely does without."""
+        below = self._path(step.below) if self._hands.has_guest else None
+        return self._hands.call('look', 'withdraw', self._path(step.name),
+                                below)
 
     def _info(self, table):
         if table is None:
@@ -152,7 +258,7 @@ class Executor:
 
     def _undo_after_error(self, plan):
         """Undo; what goes wrong then must not hide the error."""
-        if plan.undo is None:
+        if plan.undo is None and plan.guest is None:
             return
         try:
             # The change of the table may have failed after it was made.
@@ -166,7 +272,7 @@ class Executor:
                       error)
 
     def _undo(self, plan):
-        self._do(plan.undo)
+        self._do(plan.undo or ())
         self._remove(self._new_text)
         self._remove(self._journal)
 
@@ -209,3 +315,19 @@ class Executor:
 
     def _path(self, name):
         return os.path.join(self._folder, name)
+
+
+class _Sight:
+    """What can be seen of a guest's part in the files, at any time."""
+
+    def __init__(self, executor, step):
+        self._executor = executor
+        self._step = step
+
+    def done(self):
+        """Whether it is done."""
+        return self._executor._is_done(self._step)
+
+    def in_use(self):
+        """Whether a guest has the files open, where that can be seen."""
+        return self._executor._is_in_use(self._step)

@@ -31,7 +31,8 @@ SETTINGS = settings.Settings(
     prefix='fake', backend_name='fake', qcow2=False, sparse=True, thick=False,
     share_timeout=5, pool_per_share=True, legacy_format=None,
     secure_operations='true', secure_permissions='true',
-    reserved_percentage=0, over_subscription=20.0)
+    reserved_percentage=0, over_subscription=20.0,
+    assisted_create_timeout=600, assisted_delete_timeout=7200)
 
 
 class Source:
@@ -266,6 +267,7 @@ class Volume:
         self.encryption_key_id = None
         self.volume_type = None
         self.glance_metadata = None
+        self.multiattach = False
         self.volume_attachment = []
         self.saved = []
         self._is_admin = False
@@ -303,6 +305,29 @@ class Volume:
                            dict(self.admin_metadata)))
 
 
+class Context:
+    """As much of a request's context as drivers look at."""
+
+    def elevated(self):
+        return self
+
+
+class Attachment:
+    """As much of cinder.objects.VolumeAttachment as drivers look at.
+
+    :ivar saved: connection_info at each save
+    """
+
+    def __init__(self, connection_info=None, instance_uuid=None):
+        self.id = str(uuid.uuid4())
+        self.instance_uuid = instance_uuid
+        self.connection_info = connection_info
+        self.saved = []
+
+    def save(self):
+        self.saved.append(self.connection_info)
+
+
 class Snapshot:
     """As much of cinder.objects.Snapshot as drivers look at.
 
@@ -317,6 +342,7 @@ class Snapshot:
         self.status = 'available'
         self.progress = '0%'
         self.display_name = None
+        self.obj_context = Context()
         self.saved = []
         for name, value in fields.items():
             assert hasattr(self, name), name

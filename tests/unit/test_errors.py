@@ -29,6 +29,15 @@ PACKAGE = pathlib.Path(errors.__file__).parent
 #: to do. A row that is missing here is a decision that nobody took.
 CINDERS = {
     'ChainNotMended': 'InvalidVolume',
+    'NovaFailed': 'RemoteFSException',
+    'GuestGone': 'RemoteFSException',
+    'GuestNotMerged': 'RemoteFSException',
+    'NovaRefused': 'RemoteFSException',
+    'NovaTimeout': 'RemoteFSException',
+    'GuestUnknown': 'InvalidVolume',
+    'NovaUnreachable': 'RemoteFSException',
+    'SnapshotUnwanted': 'RemoteFSConcurrentRequest',
+    'VolumeShared': 'InvalidVolume',
     'ShareConfigInvalid': 'InvalidConfigurationValue',
     'SharesConfigUnreadable': 'RemoteFSException',
     'NoSharesUsable': 'RemoteFSNoSharesMounted',

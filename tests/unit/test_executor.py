@@ -418,7 +418,7 @@ class TestStates:
         calls, answer = share.recover()
         assert calls == [('remove', NEW), ('remove', NEW_TEXT),
                          ('remove', INTENT)]
-        assert answer is True
+        assert answer is None
         assert NEW not in share.names()
 
     def test_one_that_the_table_names_stays(self, cut):
@@ -426,7 +426,7 @@ class TestStates:
         calls, answer = share.recover()
         assert calls == [('sync_folder', os.path.basename(share.folder)),
                          ('remove', INTENT)]
-        assert answer is True
+        assert answer is None
         assert NEW in share.names()
 
     @pytest.mark.parametrize('call', [('replace', TEMPORARY),
@@ -445,7 +445,7 @@ class TestStates:
         share = cut('delete one between', call)
         calls, answer = share.recover()
         assert calls == [*ORDER['delete one between'], ('remove', INTENT)]
-        assert answer is True
+        assert answer is None
 
     @pytest.mark.parametrize('call', [('qemu-img commit', 'volume-1.2'),
                                       ('qemu-img rebase', 'volume-1.3'),
@@ -453,7 +453,8 @@ class TestStates:
     def test_it_can_wait(self, cut, call):
         """Who only reads or writes the volume does not merge for minutes."""
         share = cut('delete one between', call)
-        assert share.recover(forward=False) == ([], False)
+        calls, answer = share.recover(forward=False)
+        assert (calls, answer.verb) == ([], 'delete_snapshot')
         assert share.text(INTENT)
 
     @pytest.mark.parametrize('call', [('remove', 'volume-1.2'),
@@ -468,14 +469,14 @@ class TestStates:
         # The new table may be in the memory of the server only.
         assert calls == [('sync_folder', os.path.basename(share.folder)),
                          ('remove', 'volume-1.2'), ('remove', INTENT)]
-        assert answer is True
+        assert answer is None
         assert fakes.content(share.path('volume-1.1')) == b'newer' + (
             b'volume-1.2'[5:])
 
     @pytest.mark.parametrize('forward', [True, False])
     def test_what_is_not_long_does_not_wait(self, cut, forward):
         share = cut('create another', ('write_atomic', INFO))
-        assert share.recover(forward=forward)[1] is True
+        assert share.recover(forward=forward)[1] is None
 
     @pytest.mark.parametrize('verb, call', [
         ('create another', ('write_atomic', INFO)),

@@ -32,10 +32,11 @@ FLOORS = [
     ('posix', 'nfs'),
     # The verbs, for all drivers: they decide.
     ('remotefs',),
-    # The file of one volume, on its share.
-    ('volumefile',),
+    # The file of one volume, on its share; what Nova does for us.
+    ('volumefile', 'nova'),
     # What they decide by, and Glance.
-    ('settings', 'formats', 'images', 'locks', 'options', 'states'),
+    ('attachments', 'settings', 'formats', 'images', 'locks', 'options',
+     'states'),
     # Where a share is, and whether it answers.
     ('share',),
     # What root does of the work below.

@@ -42,6 +42,8 @@ NFS = {
     'nfs_share_timeout': 10,
     'nfs_pool_per_share': True,
     'nfs_legacy_base_format': None,
+    'nfs_assisted_create_timeout': 600,
+    'nfs_assisted_delete_timeout': 7200,
 }
 POSIX = {
     'posix_directories': [],
@@ -52,6 +54,8 @@ POSIX = {
     'posix_share_timeout': 10,
     'posix_pool_per_share': True,
     'posix_legacy_base_format': None,
+    'posix_assisted_create_timeout': 600,
+    'posix_assisted_delete_timeout': 7200,
 }
 ALL = options.nas_opts + options.nfs_opts + options.posix_opts
 INTREE = (intree_remotefs.nas_opts + intree_remotefs.volume_opts +

@@ -41,6 +41,7 @@ VERBS = {
     'statistics, a pool for each share': ['get_volume_stats'],
     'back up, restore': ['get_backup_device'],
     'snapshot, not attached': ['create_snapshot', 'delete_snapshot'],
+    'snapshot, attached': ['create_snapshot', 'ensure_export'],
     'volume from a snapshot, larger too': ['create_volume_from_snapshot'],
     'revert to the newest snapshot': ['revert_to_snapshot'],
     'manage, unmanage': ['manage_existing', 'manage_existing_get_size'],
@@ -50,11 +51,12 @@ FEATURES = {
     'extend, attached': 'online_extend_support',
     'attach to several servers': 'multiattach',
 }
-#: Rows about what is in a volume, which tests of these verbs hold.
-#: What Nova would be asked for, and rows that a driver cannot be asked for.
-OTHERS = {'snapshot, attached', 'encrypted volume types'}
+#: Rows that a driver cannot be asked for.
+OTHERS = {'encrypted volume types'}
 YES = {'yes', 'by Cinder'}
-NO = {'no', 'not yet'}
+NO = {'no'}
+#: With posix_attach_type = nfs, and not with another one.
+BY_NFS = 'by nfs'
 
 
 def _table():
@@ -87,14 +89,14 @@ def test_all_its_rows_are_held():
 
 def test_it_says_yes_or_no():
     assert {word for said in TABLE.values()
-            for word in said.values()} <= YES | NO
+            for word in said.values()} <= YES | NO | {BY_NFS}
 
 
 @pytest.mark.parametrize('driver', DRIVERS)
 @pytest.mark.parametrize('verb', VERBS)
 def test_a_verb_is_there_or_not(verb, driver):
     done = conformance.implemented(DRIVERS[driver])
-    if TABLE[verb][driver] in YES:
+    if TABLE[verb][driver] in YES | {BY_NFS}:
         assert set(VERBS[verb]) <= done
     else:
         assert not set(VERBS[verb]) & done
@@ -103,5 +105,12 @@ def test_a_verb_is_there_or_not(verb, driver):
 @pytest.mark.parametrize('driver', DRIVERS)
 @pytest.mark.parametrize('verb', FEATURES)
 def test_the_scheduler_is_told_the_same(verb, driver):
-    features = DRIVERS[driver]._features(None)
-    assert (TABLE[verb][driver] in YES) is features[FEATURES[verb]]
+    said, attach_types = TABLE[verb][driver], ['nfs']
+    if driver == 'PosixDriver':
+        attach_types += ['local', 'gpfs']
+    for attach_type in attach_types:
+        # No more of it is asked than its class and this.
+        made = object.__new__(DRIVERS[driver])
+        made.driver_volume_type = attach_type
+        assert made._features()[FEATURES[verb]] is (
+            said in YES or (said, attach_type) == (BY_NFS, 'nfs'))

@@ -48,7 +48,8 @@ def test_defaults(section):
         settings.Settings(
             prefix='nfs', backend_name='Generic_NFS', qcow2=False,
             sparse=True, thick=False, share_timeout=10, pool_per_share=True,
-            legacy_format=None,
+            legacy_format=None, assisted_create_timeout=600,
+            assisted_delete_timeout=7200,
             secure_operations='auto', secure_permissions='auto',
             reserved_percentage=0, over_subscription=20.0))
 
@@ -59,6 +60,8 @@ def test_defaults(section):
     ('nfs_share_timeout = 3', 'share_timeout', 3),
     ('nfs_pool_per_share = false', 'pool_per_share', False),
     ('nfs_legacy_base_format = qcow2', 'legacy_format', 'qcow2'),
+    ('nfs_assisted_create_timeout = 7', 'assisted_create_timeout', 7),
+    ('nfs_assisted_delete_timeout = 8', 'assisted_delete_timeout', 8),
     ('reserved_percentage = 7', 'reserved_percentage', 7),
     ('max_over_subscription_ratio = 1.5', 'over_subscription', 1.5),
     # Cinder's drivers take it in any case.

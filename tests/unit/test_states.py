@@ -96,14 +96,72 @@ def test_a_name_that_is_not_of_the_cache(name):
         check()
 
 
-@pytest.mark.parametrize('status', ['available', 'backing-up', 'reverting'])
-@pytest.mark.parametrize('verb', ['snap', 'cached', 'delete', 'revert'])
-def test_no_chain_is_changed_under_a_guest(status, verb):
-    """Cinder backs up volumes that are in use."""
+@pytest.mark.parametrize('status', ['available', 'in-use', 'reverting'])
+def test_nothing_is_thrown_away_under_a_guest(status):
     volume = fakes.Volume(status=status, attach_status='attached')
-    check, __ = _verbs(volume)[verb]
+    check, __ = _verbs(volume)['revert']
     with pytest.raises(errors.VolumeAttached, match=volume.id):
         check()
+
+
+def _attached(status, **fields):
+    return fakes.Volume(status=status, attach_status='attached', **dict(
+        {'volume_attachment': [fakes.Attachment()]}, **fields))
+
+
+@pytest.mark.parametrize('status, allowed', [
+    # Cinder backs up volumes that are in use.
+    ('in-use', True), ('backing-up', True),
+    ('available', False), ('reverting', False), ('downloading', False),
+    ('deleting', False), ('extending', False), ('error', False)])
+@pytest.mark.parametrize('verb', ['snap', 'cached', 'delete', 'copy'])
+def test_what_a_status_allows_under_a_guest(status, allowed, verb):
+    check, error = _verbs(_attached(status))[verb]
+    if allowed:
+        check()
+        return
+    with pytest.raises(error, match='"%s".*in-use' % status):
+        check()
+
+
+@pytest.mark.parametrize('verb', ['snap', 'delete'])
+class TestNoSingleGuest:
+    def test_in_use_by_nobody(self, verb):
+        """An administrator has set its state."""
+        volume = _attached('in-use', volume_attachment=[])
+        with pytest.raises(errors.GuestUnknown, match='no attachment'):
+            _verbs(volume)[verb][0]()
+
+    def test_by_several(self, verb):
+        volume = _attached('in-use', multiattach=True)
+        with pytest.raises(errors.VolumeShared, match='Detach it from all'):
+            _verbs(volume)[verb][0]()
+
+    def test_which_is_no_matter_when_it_is_detached(self, verb):
+        _verbs(fakes.Volume(multiattach=True))[verb][0]()
+
+
+@pytest.mark.parametrize('multiattach, file_format, attached, refused', [
+    (True, 'qcow2', True, True),
+    # The first one; a raw file; a host that an instance moves to.
+    (True, 'qcow2', False, False), (True, 'raw', True, False),
+    (False, 'qcow2', True, False)])
+def test_a_file_for_one_qemu(multiattach, file_format, attached, refused):
+    volume = fakes.Volume(
+        multiattach=multiattach,
+        attach_status='attached' if attached else 'detached')
+    if refused:
+        with pytest.raises(errors.VolumeShared, match='kept as qcow2'):
+            states.refuse_shared(volume, file_format)
+    else:
+        states.refuse_shared(volume, file_format)
+
+
+@pytest.mark.parametrize('fields, expected', [
+    ({}, False), ({'multiattach': True}, True),
+    ({'migration_status': 'target:x'}, True)])
+def test_is_raw_only(fields, expected):
+    assert states.is_raw_only(fakes.Volume(**fields)) is expected
 
 
 @pytest.mark.parametrize('attach_status, expected', [
