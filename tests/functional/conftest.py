@@ -28,8 +28,11 @@ from unittest import mock
 import pytest
 
 from remotefs_drivers.embedded import cloud as clouds
+from remotefs_drivers.embedded.hypervisor import cinder
+from remotefs_drivers.embedded.hypervisor import compute
 from remotefs_drivers.embedded import installed
 from remotefs_drivers.embedded import spec
+from tests.functional import attached
 from tests.functional import steps as the_steps
 from tests.harness import backends
 from tests.harness import rabbitmq
@@ -89,6 +92,8 @@ class _Mounting(clouds.Cloud):
 class Clouds:
     """Clouds by their kind, started when they are wanted, stopped at the end.
 
+    Beside each embedded one there is a hypervisor.
+
     :param factory: pytest's tmp_path_factory
     :param stack: contextlib.ExitStack that stops them
     """
@@ -97,6 +102,7 @@ class Clouds:
         self._factory = factory
         self._stack = stack
         self._running = {}
+        self._novas = {}
         #: Share -> the folder that it is an export of.
         self.behind = {}
 
@@ -109,6 +115,11 @@ class Clouds:
                 make.get(kind, self._embedded)(kind))
         return self._running[kind]
 
+    def nova(self, kind):
+        """compute.Compute of an embedded cloud."""
+        self.get(kind)
+        return self._novas[kind]
+
     def left(self):
         """Share -> names of files that are still there."""
         found = {share: files_on(share) for running in self._running.values()
@@ -116,9 +127,17 @@ class Clouds:
         return {share: names for share, names in found.items() if names}
 
     def _embedded(self, kind):
-        return clouds.Cloud(backends.with_layered(
+        return self._with_nova(kind, clouds.Cloud, backends.with_layered(
             _spec(self._folder(kind), kind, backup=True,
                   options={'DEFAULT': _BACKUP})))
+
+    def _with_nova(self, kind, make, wanted, *args):
+        nova = self._stack.enter_context(compute.Compute(
+            self._factory.mktemp('nova-' + kind)))
+        made = make(nova.configured(wanted), *args)
+        nova.cinder = cinder.Cinder(made)
+        self._novas[kind] = nova
+        return made
 
     def _stock(self, kind):
         return stock.Cloud(backends.with_layered(
@@ -134,7 +153,7 @@ class Clouds:
         wanted = backends.with_nfs(
             _spec(self._folder(kind), kind.partition('-')[2], backup=True,
                   options={'DEFAULT': _BACKUP}), SHARES[kind])
-        return _Mounting(wanted, self._mounter(kind))
+        return self._with_nova(kind, _Mounting, wanted, self._mounter(kind))
 
     def _mounter(self, kind):
         """A stand-in for the NFS client, with empty exports."""
@@ -199,6 +218,15 @@ def layered_user(request, all_clouds, tmp_path):
     Of a format 'layered': raw volumes that can have snapshots.
     """
     return _user(request, all_clouds, tmp_path)
+
+
+@pytest.fixture
+def life(layered_user, all_clouds, request):
+    """Makes attached.Life: volumes whose guests write all the time."""
+    nova = all_clouds.nova(request.node.callspec.params['layered_user'])
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **fields: stack.enter_context(
+            attached.Life(layered_user, nova, *args, **fields))
 
 
 @pytest.fixture(params=MODES + STOCK[:1])

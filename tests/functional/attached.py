@@ -1,0 +1,176 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+"""A volume whose guest writes to it all the time, and what it must hold."""
+
+import os
+import uuid
+
+from remotefs_drivers.embedded.hypervisor import guest
+from remotefs_drivers.embedded.hypervisor import writer
+from tests.functional import content
+
+#: Backend -> the format of its volumes.
+FORMATS = {'layered': 'raw', 'qcow2': 'qcow2'}
+#: Seconds that a guest waits for its disk when its QEMU is started again.
+_PATIENCE = 30
+#: Writes between two things that are done to it.
+_SOME = 20
+
+
+class Life:
+    """From its attachment to its detachment.
+
+    :param user: steps.Steps
+    :param nova: compute.Compute
+    :param backend: a key of FORMATS
+    :ivar held: snapshot id -> numbers of writes: it holds the state after
+                one of them
+    """
+
+    def __init__(self, user, nova, backend, **fields):
+        self.user, self.nova, self.backend = user, nova, backend
+        self.volume = user.create(backend, **fields)
+        self.server = str(uuid.uuid4())
+        self.held = {}
+        self.disk = None
+        self.writer = None
+        self._journal = None
+
+    def __enter__(self):
+        self.attach()
+        return self
+
+    def __exit__(self, *exc_info):
+        if self.disk is None:
+            return
+        if exc_info[0] is not None:
+            self.disk.guest.kill()
+        self.detach()
+
+    # What the guest does
+
+    def attach(self):
+        """Attach it, and begin to write."""
+        self.disk = self.nova.attach(self.server, self.volume.id)
+        self.begin()
+
+    def begin(self):
+        self.writer = writer.Writer(
+            self.disk.guest.connect(_PATIENCE), seed=_seed(self.volume))
+        if self._journal is not None:
+            self.writer.journal = self._journal
+        self._journal = self.writer.journal
+        self.writer.finished = len(self._journal)
+        self.writer.start()
+        self.write()
+
+    def write(self):
+        """Let it write something more."""
+        self.writer.wait(_SOME)
+
+    def end(self):
+        """Stop to write; returns the number of the last write."""
+        return self.writer.stop()
+
+    def detach(self):
+        self.end()
+        self.nova.detach(self.server, self.volume.id)
+        self.user.cloud.wait_volume(self.volume.id)
+        self.disk = None
+
+    def reboot(self):
+        """Hard: with the file that Cinder says."""
+        self.end()
+        self.nova.hard_reboot(self.server)
+        self.begin()
+
+    # What the user does
+
+    def snap(self):
+        """A snapshot, while the guest writes."""
+        self.write()
+        low = self.writer.finished
+        snapshot = self.user.snapshot(self.volume)
+        self.held[snapshot.id] = low, self.writer.started
+        self.write()
+        return snapshot
+
+    def drop(self, snapshot):
+        self.user.delete_snapshot(snapshot)
+        del self.held[snapshot.id]
+        self.write()
+
+    # What must be so
+
+    def check(self):
+        """The guest's view, and what each snapshot holds."""
+        self.check_guest()
+        self.check_snapshots()
+
+    def check_guest(self):
+        with self.writer.paused() as number:
+            self._compare(self.disk.guest, number)
+
+    def check_snapshots(self):
+        for snapshot_id, (low, high) in list(self.held.items()):
+            copy = self.user.create(self.backend, snapshot_id=snapshot_id)
+            number = self.check_volume(copy, low, high)
+            # Another look must find the same state.
+            self.held[snapshot_id] = number, number
+            self.user.delete(copy)
+
+    def check_volume(self, volume, low, high):
+        """A detached volume holds the state after one of these writes."""
+        path = self.user.active(volume)
+        with guest.running(self.user.folder, path, self.format_of(volume),
+                           read_only=True) as opened:
+            with opened.connect() as disk:
+                number = self._journal.find(disk, low, high)
+            self._compare(opened, number)
+        return number
+
+    def _compare(self, opened, number):
+        """The whole disk, byte by byte; holes cost nothing."""
+        expected = os.path.join(self.user.folder, 'expected.raw')
+        with opened.connect(_PATIENCE) as disk:
+            self._journal.lay_out(expected, disk.size, number)
+        content.assert_same(opened.url, 'raw', expected, 'raw')
+
+    def check_detached(self):
+        """What it holds now that no guest has it, and that it is clean."""
+        number = len(self._journal)
+        self.check_volume(self.volume, number, number)
+        self.check_snapshots()
+        self.check_files()
+
+    def check_files(self):
+        """There are the files of the table, the base, and no others."""
+        table = self.user.table(self.volume)
+        base = os.path.basename(self.user.path(self.volume))
+        found = {name for name in self.user.files(self.backend)
+                 if base in name}
+        expected = set(table.values()) or {base}
+        if table:
+            expected.add(base + '.info')
+            assert set(table) == {'active', *self.held}
+        assert found - {base} == expected - {base}
+        for name in expected - {base, base + '.info'}:
+            content.check_qcow2(os.path.join(
+                os.path.dirname(self.user.path(self.volume)), name))
+
+    def format_of(self, volume):
+        return ('qcow2' if self.user.table(volume)
+                else FORMATS[self.backend])
+
+
+def _seed(volume):
+    return uuid.UUID(volume.id).int >> 80
