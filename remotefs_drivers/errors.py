@@ -145,7 +145,8 @@ class MergePending(exception.InvalidVolume):
                 'whole.')
 
 
-class NovaRefused(exception.RemoteFSException):
+class NovaRefused(exception.SnapshotIsBusy):
+    # A snapshot whose deletion ends so is available again.
     message = _('Snapshot %(snapshot)s of the attached volume %(volume)s: '
                 'Nova refuses its part, and nothing was changed: %(reason)s')
 

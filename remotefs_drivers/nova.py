@@ -130,8 +130,8 @@ class Assistant:
         except Exception as error:
             if is_refusal(error):
                 raise errors.NovaRefused(volume=self._snapshot.volume_id,
-                                          snapshot=self._snapshot.id,
-                                          reason=error)
+                                         snapshot=self._snapshot.id,
+                                         reason=error)
             LOG.warning('Snapshot %s: whether Nova got the request is not '
                         'known: %s', self._snapshot.id, error)
             wait.for_answer(_UNSURE, error)
@@ -222,8 +222,8 @@ class _Wait:
         if self._status == _CREATING and found.status == 'available':
             return True
         raise errors.NovaFailed(volume=self._snapshot.volume_id,
-                                 snapshot=self._snapshot.id,
-                                 status=found.status)
+                                snapshot=self._snapshot.id,
+                                status=found.status)
 
     def _look(self, passed):
         """Look at the files, and at the instance.
@@ -253,7 +253,7 @@ class _Wait:
                 volume=self._snapshot.volume_id, snapshot=self._snapshot.id,
                 reason=cause)
         return errors.NovaTimeout(volume=self._snapshot.volume_id,
-                                   snapshot=self._snapshot.id, seconds=limit)
+                                  snapshot=self._snapshot.id, seconds=limit)
 
     def _unwanted(self, status):
         return errors.SnapshotUnwanted(volume=self._snapshot.volume_id,

@@ -11,6 +11,7 @@
 #    under the License.
 """A volume whose guest writes to it all the time, and what it must hold."""
 
+import contextlib
 import os
 import uuid
 
@@ -20,6 +21,8 @@ from tests.functional import content
 
 #: Backend -> the format of its volumes.
 FORMATS = {'layered': 'raw', 'qcow2': 'qcow2'}
+#: The same, and that of volumes that can have no snapshots.
+_ALL_FORMATS = dict(FORMATS, raw='raw')
 #: Seconds that a guest waits for its disk when its QEMU is started again.
 _PATIENCE = 30
 #: Writes between two things that are done to it.
@@ -52,9 +55,15 @@ class Life:
     def __exit__(self, *exc_info):
         if self.disk is None:
             return
-        if exc_info[0] is not None:
-            self.disk.guest.kill()
-        self.detach()
+        if exc_info[0] is None:
+            self.detach()
+            return
+        # What went wrong tells more than what comes of it.
+        self.disk.guest.kill()
+        with contextlib.suppress(Exception):
+            self.end()
+        with contextlib.suppress(Exception):
+            self.nova.detach(self.server, self.volume.id)
 
     # What the guest does
 
@@ -109,6 +118,33 @@ class Life:
         del self.held[snapshot.id]
         self.write()
 
+    def snap_detached(self):
+        """A snapshot while no guest has it."""
+        snapshot = self.user.snapshot(self.volume)
+        self.held[snapshot.id] = self.numbers, self.numbers
+        return snapshot
+
+    def drop_detached(self, snapshot):
+        self.user.delete_snapshot(snapshot)
+        del self.held[snapshot.id]
+
+    @property
+    def numbers(self):
+        """How many writes there were."""
+        return len(self._journal)
+
+    def size(self):
+        """What the guest sees, bytes."""
+        with self.disk.guest.connect(_PATIENCE) as disk:
+            return disk.size
+
+    def wait_size(self, size):
+        """Until the guest sees the new size, GiB, and writes at its end."""
+        self.user.cloud.wait_volume(self.volume.id, 'in-use')
+        self.user.until(lambda: self.size() == size << 30,
+                        'the guest to see %d GiB' % size)
+        self.writer.wait(10 * _SOME)
+
     # What must be so
 
     def check(self):
@@ -122,16 +158,37 @@ class Life:
 
     def check_snapshots(self):
         for snapshot_id, (low, high) in list(self.held.items()):
-            copy = self.user.create(self.backend, snapshot_id=snapshot_id)
+            snapshot = self.user.cloud.cinder.volume_snapshots.get(
+                snapshot_id)
+            copy = self.user.create(self.backend, snapshot.size,
+                                    snapshot_id=snapshot_id)
             number = self.check_volume(copy, low, high)
             # Another look must find the same state.
             self.held[snapshot_id] = number, number
             self.user.delete(copy)
 
-    def check_volume(self, volume, low, high):
-        """A detached volume holds the state after one of these writes."""
-        path = self.user.active(volume)
-        with guest.running(self.user.folder, path, self.format_of(volume),
+    @contextlib.contextmanager
+    def copied(self):
+        """Around the making of a copy: yields what it must hold.
+
+        :returns: a list, which has the numbers of writes in the end
+        """
+        numbers = [self.writer.finished]
+        yield numbers
+        numbers.append(self.writer.started)
+        self.write()
+
+    def check_volume(self, volume, low, high, file_format=None):
+        """A detached volume holds the state after one of these writes.
+
+        :param file_format: of one that is no copy of this volume
+        """
+        return self.check_file(self.user.active(volume), file_format or
+                               self.format_of(volume), low, high)
+
+    def check_file(self, path, file_format, low, high):
+        """The same of a file that is none of a volume's."""
+        with guest.running(self.user.folder, path, file_format,
                            read_only=True) as opened:
             with opened.connect() as disk:
                 number = self._journal.find(disk, low, high)
@@ -147,8 +204,7 @@ class Life:
 
     def check_detached(self):
         """What it holds now that no guest has it, and that it is clean."""
-        number = len(self._journal)
-        self.check_volume(self.volume, number, number)
+        self.check_volume(self.volume, self.numbers, self.numbers)
         self.check_snapshots()
         self.check_files()
 
@@ -168,8 +224,11 @@ class Life:
                 os.path.dirname(self.user.path(self.volume)), name))
 
     def format_of(self, volume):
-        return ('qcow2' if self.user.table(volume)
-                else FORMATS[self.backend])
+        """Of its active file, or of a copy: that of the lowest layer."""
+        if (self.user.table(volume) or
+                not os.path.exists(self.user.path(self.volume))):
+            return 'qcow2'
+        return _ALL_FORMATS[self.backend]
 
 
 def _seed(volume):

@@ -63,6 +63,9 @@ SHARES = {kind: {name: '127.0.0.1:/%s-%s' % (kind, name)
                  for name in ('gamma', 'delta')}
           for kind in ('stock-nfs', 'nfs-eventlet', 'nfs-threads')}
 
+#: Volumes that are in use can be uploaded where the operator allows it.
+_IN_USE = {'enable_force_upload': True}
+
 #: Most of a backup's time is zlib's, and most of the rest is in small hashes.
 _BACKUP = {'backup_compression_algorithm': 'none',
            'backup_sha_block_size_bytes': 1 << 20,
@@ -129,7 +132,7 @@ class Clouds:
     def _embedded(self, kind):
         return self._with_nova(kind, clouds.Cloud, backends.with_layered(
             _spec(self._folder(kind), kind, backup=True,
-                  options={'DEFAULT': _BACKUP})))
+                  options={'DEFAULT': {**_BACKUP, **_IN_USE}})))
 
     def _with_nova(self, kind, make, wanted, *args):
         nova = self._stack.enter_context(compute.Compute(
@@ -152,7 +155,7 @@ class Clouds:
     def _nfs(self, kind):
         wanted = backends.with_nfs(
             _spec(self._folder(kind), kind.partition('-')[2], backup=True,
-                  options={'DEFAULT': _BACKUP}), SHARES[kind])
+                  options={'DEFAULT': {**_BACKUP, **_IN_USE}}), SHARES[kind])
         return self._with_nova(kind, _Mounting, wanted, self._mounter(kind))
 
     def _mounter(self, kind):

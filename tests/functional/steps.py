@@ -62,18 +62,24 @@ class Steps:
         snapshot = self.cloud.cinder.volume_snapshots.create(volume.id)
         return self.cloud.wait_snapshot(snapshot.id)
 
-    def delete_snapshot(self, snapshot):
+    def delete_snapshot(self, snapshot, status=None):
+        """:param status: that it ends in, when it cannot be deleted"""
         self.cloud.cinder.volume_snapshots.delete(snapshot.id)
-        self.cloud.wait_gone(snapshot.id, 'snapshot')
+        if status is None:
+            self.cloud.wait_gone(snapshot.id, 'snapshot')
+        else:
+            self.cloud.wait_snapshot(snapshot.id, status)
 
     def revert(self, volume, snapshot):
         self.cloud.cinder.volumes.revert_to_snapshot(volume, snapshot)
         self.cloud.wait_snapshot(snapshot.id)
         return self.cloud.wait_volume(volume.id)
 
-    def backup(self, volume):
-        backup = self.cloud.cinder.backups.create(volume.id)
-        self.cloud.wait_volume(volume.id)
+    def backup(self, volume, status='available'):
+        """Of a volume in that state, 'available' or 'in-use'."""
+        backup = self.cloud.cinder.backups.create(
+            volume.id, force=(status == 'in-use'))
+        self.cloud.wait_volume(volume.id, status)
         return self.cloud.wait_backup(backup.id)
 
     def restore(self, backup, volume=None):
@@ -170,14 +176,14 @@ class Steps:
             glance.commit()
         return image
 
-    def upload(self, volume, disk_format):
+    def upload(self, volume, disk_format, status='available'):
         """Make an image of a volume; returns the path of its download."""
         __, answer = self.cloud.cinder.volumes.upload_to_image(
-            volume.id, False, 'from-%s' % volume.id, 'bare', disk_format,
-            'private', False)
+            volume.id, status == 'in-use', 'from-%s' % volume.id, 'bare',
+            disk_format, 'private', False)
         image = answer['os-volume_upload_image']['image_id']
         self.cloud.wait_image(image)
-        self.cloud.wait_volume(volume.id)
+        self.cloud.wait_volume(volume.id, status)
         return self.download(image)
 
     def download(self, image_id):

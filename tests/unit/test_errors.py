@@ -32,7 +32,7 @@ CINDERS = {
     'NovaFailed': 'RemoteFSException',
     'GuestGone': 'RemoteFSException',
     'GuestNotMerged': 'RemoteFSException',
-    'NovaRefused': 'RemoteFSException',
+    'NovaRefused': 'SnapshotIsBusy',
     'NovaTimeout': 'RemoteFSException',
     'GuestUnknown': 'InvalidVolume',
     'NovaUnreachable': 'RemoteFSException',

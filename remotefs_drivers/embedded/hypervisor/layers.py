@@ -123,7 +123,9 @@ class Graph:
         node = 'layer%d' % self._count
         self._execute('blockdev-add', driver='file', filename=layer.path,
                       node_name=node + '-file', discard='unmap',
-                      read_only=read_only, auto_read_only=True, locking='on')
+                      # As libvirt has it: a merge makes it writable.
+                      read_only=self._read_only, auto_read_only=True,
+                      locking='on')
         options = {} if layer.format == 'raw' else {'backing': backing}
         try:
             self._execute('blockdev-add', driver=layer.format,
