@@ -24,6 +24,8 @@
     keeper             takes mounts down when everybody else is dead
     undertaker         ends processes when everybody else is dead
     mounts             what is mounted below a folder
+    misbehaviour       how a hypervisor lets Cinder down
+    recorder           plays Cinder for a hypervisor
     fixtures           some of it as pytest fixtures
 
 Everything listens on the loopback address only. Whatever is started or

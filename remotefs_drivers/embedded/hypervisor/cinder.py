@@ -16,8 +16,6 @@ import hashlib
 import os
 import socket
 
-from cinderclient import exceptions as cinder_exceptions
-
 from remotefs_drivers.embedded import config
 
 # Whatever happened, Nova says so.
@@ -42,13 +40,6 @@ class Cinder:
         """
         self._client.volume_snapshots.update_snapshot_status(
             snapshot_id, {'status': status, 'progress': _PROGRESS})
-
-    def snapshot_status(self, snapshot_id):
-        """:returns: text, None when the snapshot is gone"""
-        try:
-            return self._client.volume_snapshots.get(snapshot_id).status
-        except cinder_exceptions.NotFound:
-            return None
 
     def volume_size(self, volume_id):
         """:returns: GiB"""

@@ -24,6 +24,7 @@ configured with this one running.
 
 import contextlib
 import threading
+import time
 
 from remotefs_drivers.embedded import config
 from remotefs_drivers.embedded import errors
@@ -35,7 +36,6 @@ from remotefs_drivers.embedded.hypervisor import keystone
 from remotefs_drivers.embedded.hypervisor import server
 from remotefs_drivers.embedded.hypervisor import servers
 from remotefs_drivers.embedded import ports
-from remotefs_drivers.embedded import waiting
 
 # Seconds for what is under way at the end.
 _LIMIT = 60
@@ -48,6 +48,7 @@ class Compute:
         a share
     :param local_path: function: connection_info -> path of the file
     :param work: assisted.Assisted, or another way to do what Cinder asks for
+    :ivar folder: the same
     :ivar cinder: cinder.Cinder, or somebody else who has its methods; to be
         set before anything is attached
     :ivar servers: servers.Servers
@@ -59,7 +60,7 @@ class Compute:
         self.cinder = None
         self.servers = servers.Servers()
         self.assisted = work(self)
-        self._folder = str(folder)
+        self.folder = str(folder)
         self._local_path = local_path
         self._server = None
         self._works = []
@@ -114,7 +115,7 @@ class Compute:
         try:
             info = self.cinder.connect(attachment_id)
             disk = servers.Disk(volume_id, attachment_id, guest.Guest(
-                self._folder, self._local_path(info), _format(info),
+                self.folder, self._local_path(info), _format(info),
                 read_only=(mode == 'ro'), name='volume-' + attachment_id))
             with owner.lock:
                 if owner.active:
@@ -173,9 +174,12 @@ class Compute:
 
         :raises Timeout: after ``limit`` seconds
         """
-        waiting.until(lambda: not any(work.is_alive()
-                                      for work in self._works),
-                      limit, 'the hypervisor to finish its work')
+        deadline = time.monotonic() + limit
+        for work in self._works:
+            work.join(max(0, deadline - time.monotonic()))
+            if work.is_alive():
+                raise errors.Timeout('The hypervisor still works after %d '
+                                     'seconds.' % limit)
 
     def begin(self, function, *arguments):
         """Call it in a thread of its own."""

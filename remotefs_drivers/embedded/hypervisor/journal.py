@@ -30,7 +30,7 @@ _CHUNK = 1 << 20
 
 _STAMP = struct.Struct('<QQQQ')
 _REPEATS = SECTOR // _STAMP.size
-_MAGIC = 0x5249545445573a3a
+_MAGIC = 0x57524954544e2121
 
 
 class ContentDiffers(AssertionError):

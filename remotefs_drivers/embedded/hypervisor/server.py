@@ -13,10 +13,11 @@
 """
 
 import collections
+import contextlib
 import http.server
 import json
 import logging
-import sys
+import socket
 import threading
 import urllib.parse
 
@@ -36,39 +37,43 @@ Answer = collections.namedtuple('Answer', 'code body headers',
 Request = collections.namedtuple('Request', 'method path query headers body')
 
 
-class Server(http.server.ThreadingHTTPServer):
+class Server:
     """:param listening: a listening socket, closed with the server
     :param answer: function: Request -> Answer. It may raise Refused, or
         ConnectionAbortedError to cut the connection without an answer
+
+    Not socketserver's: where eventlet was imported before that, it came by
+    eventlet's own copy, with locks that native threads wait for in vain.
     """
 
-    daemon_threads = True
-    # A request may be waiting for who closes the server.
-    block_on_close = False
-
     def __init__(self, listening, answer):
-        super().__init__(listening.getsockname(), _Handler,
-                         bind_and_activate=False)
-        self.socket.close()
-        self.socket = listening
         self.answer = answer
-        self._thread = threading.Thread(target=self.serve_forever,
-                                        daemon=True, name='hypervisor',
-                                        kwargs={'poll_interval': 0.05})
+        self.port = listening.getsockname()[1]
+        self._socket = listening
+        self._thread = threading.Thread(target=self._run, daemon=True,
+                                        name='hypervisor')
         self._thread.start()
 
-    @property
-    def port(self):
-        return self.socket.getsockname()[1]
-
     def close(self):
-        self.shutdown()
-        self.server_close()
+        """Take no more; requests that are under way are not waited for."""
+        # Wakes the thread, which closing does not.
+        self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
+        self._socket.close()
 
-    def handle_error(self, request, client_address):
-        if not isinstance(sys.exc_info()[1], OSError):
-            LOG.exception('A request failed')
+    def _run(self):
+        while True:
+            try:
+                connection, address = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection, address),
+                             daemon=True, name='hypervisor request').start()
+
+    def _serve(self, connection, address):
+        # A client that goes away is no failure of ours.
+        with contextlib.closing(connection), contextlib.suppress(OSError):
+            _Handler(connection, address, self)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
