@@ -91,8 +91,7 @@ class Assisted(assisted.Assisted):
         struck = []
 
         def watch(job):
-            if not struck and 0 < job['current-progress'] < job[
-                    'total-progress']:
+            if not struck and _is_in_the_midst(job):
                 struck.append(job)
                 strike()
         if isinstance(wanted, validation.Create):
@@ -136,6 +135,14 @@ class Assisted(assisted.Assisted):
             base = os.path.join(os.path.dirname(path), found.backing_file)
             offline.rename_base(path, self.elsewhere(base),
                                 found.backing_format)
+
+
+def _is_in_the_midst(job):
+    """:param job: see embedded.hypervisor.jobs.run"""
+    # A merge of the active file is ready when it is copied, and goes on
+    # copying what is written until it is told to end.
+    return (job['status'] == 'ready'
+            or 0 < job['current-progress'] < job['total-progress'])
 
 
 def _slow(work, wanted, seconds=2):

@@ -41,26 +41,31 @@ def run(execute, command, identity, watch=None, limit=LIMIT, **arguments):
     """
     execute(command, job_id=identity, auto_dismiss=False, **arguments)
     deadline = time.monotonic() + limit
-    while not _is_over(execute, identity, watch):
+    is_told = False
+    while True:
+        job = _find(execute, identity)
+        if watch:
+            watch(job)
+        if job['status'] == 'concluded':
+            break
+        if job['status'] == 'ready' and not is_told:
+            is_told = _complete(execute, identity)
         if time.monotonic() > deadline:
             execute('job-cancel', id=identity)
             raise errors.Timeout('%s took more than %d seconds.'
                                  % (command, limit))
         time.sleep(_TICK)
-
-
-def _is_over(execute, identity, watch):
-    job = _find(execute, identity)
-    if watch:
-        watch(job)
-    if job['status'] == 'ready':
-        execute('job-complete', id=identity)
-    if job['status'] != 'concluded':
-        return False
     execute('job-dismiss', id=identity)
     if 'error' in job:
-        raise errors.GuestFailed('The %s failed: %s'
-                                 % (job['type'], job['error']))
+        raise errors.GuestFailed('%s failed: %s' % (command, job['error']))
+
+
+def _complete(execute, identity):
+    """:returns: whether it was taken; a job that pauses takes nothing"""
+    try:
+        execute('job-complete', id=identity)
+    except errors.GuestFailed:
+        return False
     return True
 
 
