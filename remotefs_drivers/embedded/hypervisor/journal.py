@@ -28,9 +28,9 @@ SECTOR = 512
 # Bytes that are compared at once.
 _CHUNK = 1 << 20
 
-_STAMP = struct.Struct('<QQQQ')
+_STAMP = struct.Struct('<8sQQQ')
 _REPEATS = SECTOR // _STAMP.size
-_MAGIC = 0x57524954544e2121
+_MAGIC = b'written!'
 
 
 class ContentDiffers(AssertionError):
