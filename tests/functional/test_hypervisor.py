@@ -67,7 +67,7 @@ class Story:
         path = share.create('volume', base_format)
         self.guest = new_guest(path, base_format)
         self.holds = {}
-        self.writer = writer.Writer(self.guest.connect(patience=2), pace=0)
+        self.writer = writer.Writer(self.guest.connect(patience=1), pace=0)
         self.writer.start()
         self.writer.wait(100)
         for name in ('s1', 's2', 's3'):

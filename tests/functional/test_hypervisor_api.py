@@ -83,7 +83,7 @@ class Attached:
         self.disk = nova.attach(self.server, VOLUME)
         self.guest = self.disk.guest
         self.holds = {}
-        self.writer = writer.Writer(self.guest.connect(patience=2))
+        self.writer = writer.Writer(self.guest.connect(patience=1))
         self.writer.start()
         self.writer.wait(50)
 

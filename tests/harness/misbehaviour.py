@@ -30,8 +30,8 @@ from remotefs_drivers.embedded.hypervisor import validation
 from remotefs_drivers.qemu import header
 
 # Bytes per second of a merge that is going to be cut off: one cluster of
-# data and it rests for seconds.
-_SLOWLY = 16 << 10
+# data and it rests for a while.
+_SLOWLY = 128 << 10
 
 
 class Assisted(assisted.Assisted):
