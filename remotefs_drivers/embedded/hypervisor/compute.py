@@ -64,6 +64,7 @@ class Compute:
         self._local_path = local_path
         self._server = None
         self._works = []
+        self._beginning = threading.Lock()
 
     def __enter__(self):
         self.start()
@@ -185,9 +186,10 @@ class Compute:
         """Call it in a thread of its own."""
         work = threading.Thread(target=function, args=arguments, daemon=True,
                                 name='hypervisor work')
-        self._works = [each for each in self._works if each.is_alive()]
-        self._works.append(work)
-        work.start()
+        with self._beginning:
+            work.start()
+            self._works = [each for each in self._works if each.is_alive()]
+            self._works.append(work)
 
     def hear(self, event):
         """Cinder says that something happened.
