@@ -52,8 +52,9 @@ LOG = logging.getLogger(__name__)
 DONE = '90%'
 _BEGINNING = '0%'
 
-#: Seconds between two looks: the first, and the longest.
-_SHORTEST, _LONGEST = 0.05, 5.0
+#: Seconds between two looks: the first, the longest, and the longest once
+#: the end is in sight.
+_SHORTEST, _LONGEST, _NEAR = 0.05, 5.0, 0.5
 #: Seconds in which Nova mostly answers; after that the files are looked at.
 _QUICK = 1.0
 #: Seconds that Nova may take to say what is seen already.
@@ -167,7 +168,7 @@ class _Wait:
         # Since when it is seen, or nobody has the files; None: it is not so.
         self._done_since = None
         self._idle_since = None
-        self._was_in_use = False
+        self._was_in_use = sight.in_use()
 
     def for_answer(self, limit, cause=None):
         """Until Nova says that it is done, or it is seen to be.
@@ -191,7 +192,11 @@ class _Wait:
                 raise errors.ServiceStopping(
                     what='Nova to end its part for snapshot %s'
                          % self._snapshot.id)
-            time.sleep(min(pause, limit - passed))
+            time.sleep(min(pause, limit - passed, self._longest()))
+
+    def _longest(self):
+        """Seconds to the next look, at most."""
+        return _LONGEST if self._done_since is self._idle_since else _NEAR
 
     def until_seen(self):
         """Until what Nova says is done can be seen in the files.

@@ -103,7 +103,7 @@ class VolumeFile:
 
     # The chain
 
-    def chain(self, changing=False, again=None):
+    def chain(self, changing=False, again=None, reading=None):
         """The layers of the volume, made whole where a crash left any rest.
 
         :param changing: the caller is about to change the chain, or to read
@@ -112,6 +112,8 @@ class VolumeFile:
                          volume need not wait for that
         :param again: id of the snapshot whose deletion the caller is about
                       to have done, whether it was begun already or not
+        :param reading: id of the snapshot that the caller is about to read,
+                        if that is all that it does
         :returns: chain.model.Chain
         :raises VolumeFileMissing, VolumeFileInvalid, LayerInvalid,
                 InfoInvalid: when it is not all there
@@ -120,7 +122,8 @@ class VolumeFile:
         chain, table, journal = self._load()
         attached = states.is_attached(self._volume)
         if journal is not None:
-            chain = self._recovered(chain, table, journal, changing, again)
+            chain = self._recovered(chain, table, journal, changing, again,
+                                    reading)
         elif not attached:
             chain = self._mended(chain)
         self.settle(chain)
@@ -143,7 +146,7 @@ class VolumeFile:
         if states.is_attached(self._volume):
             attachments.settle(self._volume, chain)
 
-    def _recovered(self, chain, table, journal, changing, again):
+    def _recovered(self, chain, table, journal, changing, again, reading):
         """The chain, once what a crash left is finished, or may wait."""
         attached = states.is_attached(self._volume)
         pending = self._executor().recover(
@@ -154,6 +157,10 @@ class VolumeFile:
             self._pending = pending
             return chain
         if attached:
+            # Of a merge that is under way, all but what is merged into
+            # reads the same before, after, and meanwhile.
+            if reading is not None and reading != pending.snapshot:
+                return chain
             raise errors.MergePending(
                 volume=self._volume.id, snapshot=pending.snapshot,
                 path=self.path_of(names.journal(self.name)))

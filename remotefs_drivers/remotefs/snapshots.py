@@ -94,7 +94,7 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
         states.refuse_busy_snapshot(snapshot)
         with self._locks.volumes(volume.id, snapshot.volume_id):
             source = self._file_of(snapshot.volume)
-            chain = source.chain(changing=True)
+            chain = source.chain(changing=True, reading=snapshot.id)
             return self._copy(volume, source,
                               chain.up_to(chain.content(snapshot.id)))
 

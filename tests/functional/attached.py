@@ -15,7 +15,10 @@ import contextlib
 import os
 import uuid
 
+from remotefs_drivers.embedded import errors
 from remotefs_drivers.embedded.hypervisor import guest
+from remotefs_drivers.embedded.hypervisor import journal
+from remotefs_drivers.embedded.hypervisor import nbd
 from remotefs_drivers.embedded.hypervisor import writer
 from tests.functional import content
 
@@ -29,14 +32,32 @@ _PATIENCE = 30
 _SOME = 20
 
 
+class History:
+    """What was written since the last crash, and what was there before.
+
+    :param path: of a raw file with that, None for zeroes
+    """
+
+    def __init__(self, kept, path=None):
+        self.journal = kept
+        self._path = path
+
+    def begin(self, path):
+        """Make a sparse file of what was there before."""
+        if self._path is None:
+            with open(path, 'wb'):
+                return
+        content.copy(self._path, 'raw', path)
+
+
 class Life:
     """From its attachment to its detachment.
 
     :param user: steps.Steps
     :param nova: compute.Compute
     :param backend: a key of FORMATS
-    :ivar held: snapshot id -> numbers of writes: it holds the state after
-                one of them
+    :ivar held: snapshot id -> (journal, numbers of writes): it holds the
+                state after one of them
     """
 
     def __init__(self, user, nova, backend, **fields):
@@ -46,7 +67,7 @@ class Life:
         self.held = {}
         self.disk = None
         self.writer = None
-        self._journal = None
+        self._history = None
 
     def __enter__(self):
         self.attach()
@@ -73,12 +94,13 @@ class Life:
         self.begin()
 
     def begin(self):
+        """Begin to write, or go on."""
         self.writer = writer.Writer(
             self.disk.guest.connect(_PATIENCE), seed=_seed(self.volume))
-        if self._journal is not None:
-            self.writer.journal = self._journal
-        self._journal = self.writer.journal
-        self.writer.finished = len(self._journal)
+        if self._history is None:
+            self._history = History(self.writer.journal)
+        self.writer.journal = self._history.journal
+        self.writer.finished = self.writer.flushed = self.numbers
         self.writer.start()
         self.write()
 
@@ -102,26 +124,57 @@ class Life:
         self.nova.hard_reboot(self.server)
         self.begin()
 
+    def come_back(self):
+        """Go on after a crash, or after it was switched off.
+
+        What was not flushed may be lost by then, and no more than that.
+        """
+        with contextlib.suppress(nbd.Broken, errors.CloudError):
+            self.end()
+        low, high = self.writer.flushed, self.writer.started
+        self.nova.hard_reboot(self.server)
+        with self.disk.guest.connect(_PATIENCE) as disk:
+            self._history.journal.check_crashed(disk, low, high)
+        found = os.path.join(self.user.folder, str(uuid.uuid4()))
+        content.copy(self.disk.guest.url, 'raw', found)
+        self._history = History(journal.Journal(
+            _seed(self.volume) + 1, journal.RawFile(found)), found)
+        self.begin()
+
     # What the user does
 
-    def snap(self):
-        """A snapshot, while the guest writes."""
+    @contextlib.contextmanager
+    def snapping(self):
+        """Around the making of a snapshot, while the guest writes.
+
+        :returns: a function to be called with the snapshot, when it is one
+        """
         self.write()
-        low = self.writer.finished
-        snapshot = self.user.snapshot(self.volume)
-        self.held[snapshot.id] = low, self.writer.started
+        history, low = self._history, self.writer.finished
+
+        def made(snapshot):
+            self.held[snapshot.id] = history, low, len(history.journal)
+        yield made
+
+    def snap(self):
+        with self.snapping() as made:
+            snapshot = self.user.snapshot(self.volume)
+            made(snapshot)
         self.write()
         return snapshot
 
     def drop(self, snapshot):
         self.user.delete_snapshot(snapshot)
+        self.forget(snapshot)
+
+    def forget(self, snapshot):
         del self.held[snapshot.id]
         self.write()
 
     def snap_detached(self):
         """A snapshot while no guest has it."""
         snapshot = self.user.snapshot(self.volume)
-        self.held[snapshot.id] = self.numbers, self.numbers
+        self.held[snapshot.id] = self._history, self.numbers, self.numbers
         return snapshot
 
     def drop_detached(self, snapshot):
@@ -131,7 +184,7 @@ class Life:
     @property
     def numbers(self):
         """How many writes there were."""
-        return len(self._journal)
+        return len(self._history.journal)
 
     def size(self):
         """What the guest sees, bytes."""
@@ -154,17 +207,17 @@ class Life:
 
     def check_guest(self):
         with self.writer.paused() as number:
-            self._compare(self.disk.guest, number)
+            self._compare(self.disk.guest, self._history, number)
 
     def check_snapshots(self):
-        for snapshot_id, (low, high) in list(self.held.items()):
+        for snapshot_id, (history, low, high) in list(self.held.items()):
             snapshot = self.user.cloud.cinder.volume_snapshots.get(
                 snapshot_id)
             copy = self.user.create(self.backend, snapshot.size,
                                     snapshot_id=snapshot_id)
-            number = self.check_volume(copy, low, high)
+            number = self.check_volume(copy, low, high, history=history)
             # Another look must find the same state.
-            self.held[snapshot_id] = number, number
+            self.held[snapshot_id] = history, number, number
             self.user.delete(copy)
 
     @contextlib.contextmanager
@@ -178,28 +231,31 @@ class Life:
         numbers.append(self.writer.started)
         self.write()
 
-    def check_volume(self, volume, low, high, file_format=None):
+    def check_volume(self, volume, low, high, file_format=None,
+                     history=None):
         """A detached volume holds the state after one of these writes.
 
         :param file_format: of one that is no copy of this volume
         """
         return self.check_file(self.user.active(volume), file_format or
-                               self.format_of(volume), low, high)
+                               self.format_of(volume), low, high, history)
 
-    def check_file(self, path, file_format, low, high):
+    def check_file(self, path, file_format, low, high, history=None):
         """The same of a file that is none of a volume's."""
+        history = history or self._history
         with guest.running(self.user.folder, path, file_format,
                            read_only=True) as opened:
             with opened.connect() as disk:
-                number = self._journal.find(disk, low, high)
-            self._compare(opened, number)
+                number = history.journal.find(disk, low, high)
+            self._compare(opened, history, number)
         return number
 
-    def _compare(self, opened, number):
+    def _compare(self, opened, history, number):
         """The whole disk, byte by byte; holes cost nothing."""
         expected = os.path.join(self.user.folder, 'expected.raw')
+        history.begin(expected)
         with opened.connect(_PATIENCE) as disk:
-            self._journal.lay_out(expected, disk.size, number)
+            history.journal.lay_out(expected, disk.size, number)
         content.assert_same(opened.url, 'raw', expected, 'raw')
 
     def check_detached(self):

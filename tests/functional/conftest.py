@@ -35,6 +35,7 @@ from remotefs_drivers.embedded import spec
 from tests.functional import attached
 from tests.functional import steps as the_steps
 from tests.harness import backends
+from tests.harness import misbehaviour
 from tests.harness import rabbitmq
 from tests.harness import stock
 from tests.harness import user_mount
@@ -131,12 +132,13 @@ class Clouds:
 
     def _embedded(self, kind):
         return self._with_nova(kind, clouds.Cloud, backends.with_layered(
-            _spec(self._folder(kind), kind, backup=True,
-                  options={'DEFAULT': {**_BACKUP, **_IN_USE}})))
+            make_spec(self._folder(kind), kind, backup=True,
+                      options={'DEFAULT': {**_BACKUP, **_IN_USE}})))
 
     def _with_nova(self, kind, make, wanted, *args):
         nova = self._stack.enter_context(compute.Compute(
-            self._factory.mktemp('nova-' + kind)))
+            self._factory.mktemp('nova-' + kind),
+            work=misbehaviour.Assisted))
         made = make(nova.configured(wanted), *args)
         nova.cinder = cinder.Cinder(made)
         self._novas[kind] = nova
@@ -144,18 +146,19 @@ class Clouds:
 
     def _stock(self, kind):
         return stock.Cloud(backends.with_layered(
-            _spec(self._folder(kind), spec.EVENTLET)), self._broker(kind))
+            make_spec(self._folder(kind), spec.EVENTLET)), self._broker(kind))
 
     def _stock_nfs(self, kind):
         wanted = backends.with_nfs(
-            _spec(self._folder(kind), spec.EVENTLET), SHARES[kind])
+            make_spec(self._folder(kind), spec.EVENTLET), SHARES[kind])
         return stock.Cloud(wanted, self._broker(kind),
                            self._mounter(kind).programs)
 
     def _nfs(self, kind):
         wanted = backends.with_nfs(
-            _spec(self._folder(kind), kind.partition('-')[2], backup=True,
-                  options={'DEFAULT': {**_BACKUP, **_IN_USE}}), SHARES[kind])
+            make_spec(self._folder(kind), kind.partition('-')[2], backup=True,
+                      options={'DEFAULT': {**_BACKUP, **_IN_USE}}),
+            SHARES[kind])
         return self._with_nova(kind, _Mounting, wanted, self._mounter(kind))
 
     def _mounter(self, kind):
@@ -257,14 +260,14 @@ def new_cloud(tmp_path):
     made = []
 
     def make(name='cloud', concurrency=spec.EVENTLET, **fields):
-        made.append(clouds.Cloud(_spec(str(tmp_path / name), concurrency,
-                                       **fields)))
+        made.append(clouds.Cloud(make_spec(str(tmp_path / name), concurrency,
+                                           **fields)))
         return made[-1]
     yield make
     for one in made:
         one.stop()
 
 
-def _spec(root, concurrency, **fields):
+def make_spec(root, concurrency, **fields):
     return spec.two_posix_backends(root, concurrency=concurrency,
                                    glance_python=_GLANCE_PYTHON, **fields)

@@ -67,6 +67,11 @@ def assert_same(path, file_format, other, other_format):
          other)
 
 
+def copy(path, file_format, target):
+    """A sparse raw copy of a disk."""
+    _run('qemu-img', 'convert', '-f', file_format, '-O', 'raw', path, target)
+
+
 def size(path, file_format):
     """The virtual size of a disk, bytes."""
     out = _run('qemu-img', 'info', '-f', file_format, '--output', 'json',

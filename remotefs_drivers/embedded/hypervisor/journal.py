@@ -142,9 +142,10 @@ class Journal:
     def lay_out(self, path, size, number):
         """Make a sparse raw file of the state after a write, to compare to.
 
+        :param path: of a file that holds what was there before, or is empty
         :param size: bytes
         """
-        with open(path, 'wb') as stream:
+        with open(path, 'r+b') as stream:
             stream.truncate(size)
             for sector, written in self.state(number).items():
                 stream.seek(sector * SECTOR)

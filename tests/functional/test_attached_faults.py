@@ -1,0 +1,208 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+"""Nova that does not do what it should, under a guest that writes.
+
+Whatever it does: the guest has what it wrote, snapshots hold what they did,
+what was asked for can be asked for again, nothing is left behind, and nobody
+waits longer than must be. Each row is one misbehaviour in one verb; the rows
+take turns in the way that Cinder runs and the format of the base.
+"""
+
+import contextlib
+import time
+
+import pytest
+
+from remotefs_drivers.embedded import cloud as clouds
+from remotefs_drivers.embedded.hypervisor import cinder
+from remotefs_drivers.embedded.hypervisor import compute
+from tests.functional import attached
+from tests.functional import conftest
+from tests.functional import steps as the_steps
+from tests.harness import backends
+from tests.harness import misbehaviour
+
+#: Seconds that Nova may take.
+_LIMIT = 12
+#: The same for the wait that is shorter because it is seen that it is over.
+_SEEN = 10
+
+DONE, FAILED, BACK = 'done', 'failed', 'as before'
+#: Misbehaviour, options -> how a creation and a deletion end, and how many
+#: seconds they may take: they have ended when it is known how.
+CASES = {
+    'slow': ('slow', {}, DONE, DONE, 5),
+    'error': ('error', {}, FAILED, FAILED, 3),
+    'error after it was done': ('error_after', {}, DONE, DONE, 5),
+    'refused': ('refuse', {}, FAILED, BACK, 3),
+    'an error of HTTP': ('refuse', {'code': 500}, FAILED, FAILED, 8),
+    'done, nothing said': ('silent_done', {}, DONE, DONE, _SEEN),
+    'nothing done or said': ('silent_undone', {}, FAILED, FAILED, _LIMIT + 3),
+    'said twice': ('duplicate', {}, DONE, DONE, 3),
+    'said before the answer': ('early', {}, DONE, DONE, 3),
+    'answer lost': ('answer_lost', {}, DONE, DONE, _SEEN),
+    'QEMU killed': ('killed', {}, FAILED, FAILED, _LIMIT + 3),
+    'server stopped': ('stopped', {}, FAILED, FAILED, _LIMIT + 3),
+    'absolute paths': ('absolute', {}, DONE, DONE, 3),
+}
+VERBS = ('create', 'delete middle', 'delete newest', 'delete only')
+ROWS = [(case, verb) for case in CASES for verb in VERBS]
+
+
+@pytest.fixture(scope='module')
+def table(request):
+    """Lines that are printed when the rows are done."""
+    lines = []
+    yield lines
+    reporter = request.config.pluginmanager.get_plugin('terminalreporter')
+    reporter.write_line('')
+    for line in lines:
+        reporter.write_line(line)
+
+
+@pytest.fixture(scope='module')
+def beside(tmp_path_factory):
+    """Mode -> (cloud, compute.Compute): Nova may take little time there."""
+    with contextlib.ExitStack() as stack:
+        made = {}
+
+        def get(mode):
+            if mode not in made:
+                made[mode] = stack.enter_context(_cloud(
+                    tmp_path_factory.mktemp('faults-' + mode), mode))
+            return made[mode]
+        yield get
+
+
+@contextlib.contextmanager
+def _cloud(folder, mode):
+    wanted = backends.with_layered(conftest.make_spec(
+        str(folder / 'cloud'), mode, glance=False))
+    wanted = wanted.replace(backends={
+        name: dict(options, posix_assisted_create_timeout=_LIMIT,
+                   posix_assisted_delete_timeout=_LIMIT)
+        for name, options in wanted.backends.items()})
+    with compute.Compute(folder / 'nova',
+                         work=misbehaviour.Assisted) as nova:
+        with clouds.Cloud(nova.configured(wanted)) as cloud:
+            nova.cinder = cinder.Cinder(cloud)
+            yield cloud, nova
+
+
+@pytest.fixture
+def busy(request, beside, tmp_path):
+    """attached.Life of the row that is next."""
+    number = ROWS.index((request.node.callspec.params['case'],
+                         request.node.callspec.params['verb']))
+    cloud, nova = beside(conftest.MODES[number // 2 % len(conftest.MODES)])
+    user = the_steps.Steps(cloud, tmp_path, conftest.POSIX)
+    with attached.Life(user, nova, sorted(attached.FORMATS)[
+            number % 2]) as life:
+        yield life
+
+
+@pytest.mark.parametrize('case, verb', ROWS)
+def test_misbehaviour(busy, table, case, verb):
+    name, options, created, deleted, limit = CASES[case]
+    snapshots = [busy.snap() for __ in range(
+        {'create': 1, 'delete only': 1}.get(verb, 3))]
+    before = busy.user.files(busy.backend)
+    busy.nova.assisted.next(name, **options)
+    began = time.monotonic()
+    if verb == 'create':
+        outcome, snapshot = _create(busy)
+        expected = created
+    else:
+        snapshot = snapshots[{'delete middle': 1}.get(verb, -1)]
+        outcome = _delete(busy, snapshot)
+        expected = deleted
+    took = time.monotonic() - began
+    table.append('%-24s %-14s %-9s %4.1f s' % (case, verb, outcome, took))
+    assert outcome == expected
+    assert took < limit
+    # What an old Nova wrote is mended once nobody has the files open, and
+    # cannot be read before.
+    check = busy.check_guest if name == 'absolute' else busy.check
+    if not busy.disk.guest.alive:
+        busy.come_back()
+    elif name == 'error' and verb == 'create':
+        # Taken back: nothing of it is left.
+        assert busy.user.files(busy.backend) == before
+    check()
+    # Once more, with a Nova that does what it should.
+    if expected != DONE:
+        _again(busy, snapshot)
+    another = busy.snap()
+    check()
+    busy.drop(another)
+    busy.reboot()
+    check()
+    busy.detach()
+    busy.check_detached()
+    busy.held.clear()
+    busy.user.cloud.cinder.volumes.delete(busy.volume.id, cascade=True)
+    busy.user.cloud.wait_gone(busy.volume.id)
+
+
+def _create(busy):
+    snapshots = busy.user.cloud.cinder.volume_snapshots
+    with busy.snapping() as made:
+        snapshot = snapshots.create(busy.volume.id)
+        status = _settled(busy, snapshot)
+        if status == 'available':
+            made(snapshot)
+            return DONE, snapshot
+    assert status == 'error'
+    return FAILED, snapshot
+
+
+def _delete(busy, snapshot):
+    busy.user.cloud.cinder.volume_snapshots.delete(snapshot.id)
+    status = _settled(busy, snapshot)
+    if status is None:
+        busy.forget(snapshot)
+        return DONE
+    if status == 'error_deleting':
+        # What it holds may be half of something else; others are whole.
+        del busy.held[snapshot.id]
+        return FAILED
+    assert status == 'available'
+    return BACK
+
+
+def _again(busy, snapshot):
+    snapshots = busy.user.cloud.cinder.volume_snapshots
+    if snapshots.get(snapshot.id).status == 'error_deleting':
+        snapshots.reset_state(snapshot.id, 'available')
+    busy.user.delete_snapshot(snapshot)
+    busy.held.pop(snapshot.id, None)
+    busy.check()
+
+
+def _settled(busy, snapshot):
+    """The state that it comes to; None when it is gone."""
+    def look():
+        found = [each for each in
+                 busy.user.cloud.cinder.volume_snapshots.list()
+                 if each.id == snapshot.id]
+        if not found:
+            return 'gone'
+        status = found[0].status
+        if status in ('creating', 'deleting'):
+            return None
+        # Nova may have written an error; Cinder tells its own to the user.
+        told = status == 'available' or any(
+            each.resource_uuid == snapshot.id for each
+            in busy.user.cloud.cinder.messages.list())
+        return status if told else None
+    status = busy.user.cloud.wait(look, what='snapshot %s' % snapshot.id)
+    return None if status == 'gone' else status
