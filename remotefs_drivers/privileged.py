@@ -28,6 +28,7 @@ from oslo_privsep import priv_context
 from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import image
+from remotefs_drivers.store import copying
 from remotefs_drivers.store import files
 from remotefs_drivers.store import guests
 from remotefs_drivers.store import outside
@@ -107,6 +108,18 @@ def shrink_back(path, size):
 def clone(source, target):
     """As files.clone."""
     return files.clone(source, target)
+
+
+@_entrypoint
+def copy_some(source, target, start, most):
+    """As copying.copy_some."""
+    return copying.copy_some(source, target, start, most)
+
+
+@_entrypoint
+def flush(path):
+    """As files.flush."""
+    files.flush(path)
 
 
 @_entrypoint

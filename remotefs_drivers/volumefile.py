@@ -42,6 +42,7 @@ from remotefs_drivers.share import rights as share_rights
 from remotefs_drivers.share import shares as share_shares
 from remotefs_drivers import states
 from remotefs_drivers.store import allocate
+from remotefs_drivers.store import copying
 from remotefs_drivers.store import executor
 from remotefs_drivers.store import journal as journals
 from remotefs_drivers.store import loader
@@ -241,9 +242,34 @@ class VolumeFile:
                 self._grow(self.path, file_format, chain.active.size,
                            self._volume.size * units.Gi)
             else:
-                self._blank(self.path, file_format, self._means.thick)
-                self.run(image.convert(path, chain.active.format, self.path,
-                                       file_format))
+                self._fill(path, chain.active, file_format, alone)
+
+    def _fill(self, path, layer, file_format, alone):
+        """Copy what a chain holds into the empty file.
+
+        By the kernel, else by qemu-img: in a raw file, that does no harm to
+        what the kernel has copied before it could not.
+
+        :param path: by which programs open the chain
+        :param layer: its active one
+        :param alone: whether that is all of it
+        """
+        raw, thick = file_format == 'raw', self._means.thick
+        if raw:
+            self._blank(self.path, file_format, thick)
+        # Only a program knows what to reserve in a qcow2 file.
+        if alone and (raw or not thick) and self._copy_bytes(path):
+            if not raw:
+                self._grow(self.path, file_format, layer.size,
+                           self._volume.size * units.Gi)
+            return
+        if not raw:
+            self._blank(self.path, file_format, thick)
+        self.run(image.convert(path, layer.format, self.path, file_format))
+
+    def _copy_bytes(self, path):
+        """Copy a file as it is. Returns False where that cannot be done."""
+        return copying.copy(self._call, path, self.path, **self._watch())
 
     def take(self, name, file_format, size, new_size):
         """Make a file that lies on the share its own.
@@ -372,6 +398,9 @@ class VolumeFile:
         """How long work can be followed and stopped, by who runs it."""
         if self._means.run is not command.run:
             return {}
+        return self._watch(watcher)
+
+    def _watch(self, watcher=None):
         return {'aborted': locks.until_stop(),
                 'progress': progress.Log(
                     'Working on volume %s' % self._volume.id, watcher)}

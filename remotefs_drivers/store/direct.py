@@ -15,6 +15,7 @@
 ``privileged`` has the same names, which do the same as root.
 """
 
+from remotefs_drivers.store import copying
 from remotefs_drivers.store import files
 from remotefs_drivers.store import guests
 from remotefs_drivers.store import outside
@@ -27,6 +28,8 @@ blank = files.blank
 grow = files.grow
 shrink_back = files.shrink_back
 clone = files.clone
+copy_some = copying.copy_some
+flush = files.flush
 remove = files.remove
 replace = files.replace
 rename_new = files.rename_new

@@ -89,7 +89,7 @@ def size_of(path):
 
 def blank(path, size):
     """Make a file sparse and all zeroes, of so many bytes."""
-    with _opened(path, os.O_WRONLY) as descriptor:
+    with opened(path, os.O_WRONLY) as descriptor:
         os.ftruncate(descriptor, 0)
         os.ftruncate(descriptor, size)
 
@@ -104,7 +104,7 @@ def grow(path, size):
 
     :returns: the size before, which shrink_back takes
     """
-    with _opened(path, os.O_WRONLY) as descriptor:
+    with opened(path, os.O_WRONLY) as descriptor:
         before = os.fstat(descriptor).st_size
         if before < size:
             os.ftruncate(descriptor, size)
@@ -113,7 +113,7 @@ def grow(path, size):
 
 def shrink_back(path, size):
     """Undo a growth that failed in the middle; nothing was written there."""
-    with _opened(path, os.O_WRONLY) as descriptor:
+    with opened(path, os.O_WRONLY) as descriptor:
         os.ftruncate(descriptor, size)
 
 
@@ -122,8 +122,8 @@ def clone(source, target):
 
     :returns: False when the file system cannot do that
     """
-    with _opened(source, os.O_RDONLY) as origin:
-        with _opened(target, os.O_WRONLY) as copy:
+    with opened(source, os.O_RDONLY) as origin:
+        with opened(target, os.O_WRONLY) as copy:
             try:
                 fcntl.ioctl(copy, _FICLONE, origin)
             except OSError as error:
@@ -132,6 +132,12 @@ def clone(source, target):
                 raise
             os.fsync(copy)
     return True
+
+
+def flush(path):
+    """Make all that was written to a file durable, and its mode."""
+    with opened(path, os.O_WRONLY) as descriptor:
+        os.fsync(descriptor)
 
 
 def remove(path):
@@ -183,7 +189,7 @@ def _rename_new(path, new_path):
 
 def _rename_no_replace(path, new_path):
     """rename(2) with RENAME_NOREPLACE, which Python does not have."""
-    rename = _function('renameat2')
+    rename = c_function('renameat2')
     if rename is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), path)
     if rename(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(new_path),
@@ -200,7 +206,7 @@ def links_of(descriptor):
     a minute: the server is asked.
     """
     links = os.fstat(descriptor).st_nlink
-    statx = _function('statx')
+    statx = c_function('statx')
     if links < 2 or statx is None:
         return links
     answer = ctypes.create_string_buffer(_STATX_LENGTH)
@@ -211,7 +217,7 @@ def links_of(descriptor):
     return struct.unpack_from('=I', answer, _STATX_NLINK_AT)[0]
 
 
-def _function(name):
+def c_function(name):
     """A function of the C library that Python does not have, or None."""
     return getattr(ctypes.CDLL(None, use_errno=True), name, None)
 
@@ -229,7 +235,7 @@ def set_mode(path, mode):
 
     :raises OSError: which says whose it is, when they cannot be set
     """
-    with _opened(path, os.O_RDONLY) as descriptor:
+    with opened(path, os.O_RDONLY) as descriptor:
         status = os.fstat(descriptor)
         if stat.S_IMODE(status.st_mode) == mode:
             return
@@ -313,7 +319,8 @@ def sync_folder(path):
 
 
 @contextlib.contextmanager
-def _opened(path, flags):
+def opened(path, flags):
+    """The descriptor of a regular file, no link being followed."""
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC |
                          os.O_NONBLOCK)
     try:

@@ -12,6 +12,7 @@
 
 """Bad input and faults of one backend: a clear error, nothing lost."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -22,11 +23,13 @@ from oslo_config import cfg
 from oslo_utils import units
 import pytest
 
+from cinder import coordination
 from cinder import exception
 
 from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
-from remotefs_drivers.store import files
+from remotefs_drivers.store import copying
+from remotefs_drivers.store import direct
 from tests.functional import content
 from tests.functional import stages
 from tests.harness import family
@@ -302,6 +305,123 @@ def test_source_of_a_clone_that_is_busy(rig, tmp_path, posix, status):
     assert stages.left(tmp_path / 'share') == {source.name}
 
 
+# Copies by the kernel
+
+@pytest.fixture
+def in_pieces(monkeypatch):
+    """Copies of a few hundred pieces."""
+    monkeypatch.setattr(direct, 'clone', lambda *paths: False)
+    monkeypatch.setattr(copying, 'PIECE', 64 * units.Ki)
+
+
+def _with_data(rig, driver):
+    """A volume with 16 MiB of data here and there."""
+    source = rig.volume(driver)
+    file_format = source.admin_metadata['format']
+    for place in (0, 300, 1000):
+        content.write(driver.local_path(source), file_format, 0x33,
+                      place * units.Mi, 16 * units.Mi)
+    return source
+
+
+def test_a_copy_is_as_sparse(rig, posix, in_pieces):
+    source = _with_data(rig, posix)
+    copy = rig.new_volume(posix, 2)
+    posix.create_cloned_volume(copy, source)
+    file_format = source.admin_metadata['format']
+    path = posix.local_path(copy)
+    for place in (0, 300, 1000):
+        content.assert_pattern(path, file_format, 0x33, place * units.Mi,
+                               16 * units.Mi)
+    content.assert_same(posix.local_path(source), file_format, path,
+                        file_format)
+    assert content.size(path, file_format) == 2 * units.Gi
+    assert os.stat(path).st_blocks * 512 < 50 * units.Mi
+
+
+def test_a_copy_when_the_service_stops(rig, tmp_path, posix, in_pieces,
+                                       monkeypatch):
+    source = _with_data(rig, posix)
+    copies = []
+
+    def copy_some(*args):
+        copies.append(args)
+        if len(copies) == 20:
+            # What a service that got SIGTERM does first.
+            coordination.COORDINATOR.stop()
+        return copying.copy_some(*args)
+    monkeypatch.setattr(direct, 'copy_some', copy_some)
+    copy = rig.new_volume(posix)
+    try:
+        with pytest.raises(errors.ServiceStopping):
+            posix.create_cloned_volume(copy, source)
+    finally:
+        coordination.COORDINATOR.start()
+    assert len(copies) == 20
+    assert stages.left(tmp_path / 'share') == {source.name}
+    posix.create_cloned_volume(copy, source)
+    file_format = source.admin_metadata['format']
+    content.assert_same(posix.local_path(source), file_format,
+                        posix.local_path(copy), file_format)
+
+
+def test_a_copy_that_cannot_be_gone_on_with(rig, posix, in_pieces,
+                                            monkeypatch):
+    """What the kernel has copied so far is in nobody's way."""
+    source = _with_data(rig, posix)
+    copies = []
+
+    def copy_some(*args):
+        copies.append(args)
+        return copying.copy_some(*args) if len(copies) < 20 else None
+    monkeypatch.setattr(direct, 'copy_some', copy_some)
+    copy = rig.new_volume(posix, 2)
+    posix.create_cloned_volume(copy, source)
+    file_format = source.admin_metadata['format']
+    path = posix.local_path(copy)
+    content.assert_same(posix.local_path(source), file_format, path,
+                        file_format)
+    assert content.size(path, file_format) == 2 * units.Gi
+
+
+def test_a_copy_of_a_thick_volume(rig, tmp_path, in_pieces):
+    thin = stages.posix(rig, tmp_path / 'share')
+    source = _with_data(rig, thin)
+    content.write(thin.local_path(source), 'raw', 0, 700 * units.Mi,
+                  units.Mi)
+    thick = stages.posix(rig, tmp_path / 'share',
+                         posix_sparsed_volumes=False)
+    source.host = thick.host
+    copy = rig.new_volume(thick)
+    thick.create_cloned_volume(copy, source)
+    path = thick.local_path(copy)
+    content.assert_same(thin.local_path(source), 'raw', path, 'raw')
+    assert os.stat(path).st_blocks * 512 >= units.Gi
+
+
+@pytest.mark.parametrize('when', [0, 20, 'flush'])
+@pytest.mark.parametrize('number', [errno.EIO, errno.ENOSPC, errno.ESTALE])
+def test_a_copy_that_fails(rig, tmp_path, posix, in_pieces, monkeypatch,
+                           when, number):
+    source = _with_data(rig, posix)
+    copies = []
+
+    def fail(*args):
+        raise OSError(number, os.strerror(number))
+
+    def copy_some(*args):
+        copies.append(args)
+        return (copying.copy_some if len(copies) <= when else fail)(*args)
+    if when == 'flush':
+        monkeypatch.setattr(direct, 'flush', fail)
+    else:
+        monkeypatch.setattr(direct, 'copy_some', copy_some)
+    with pytest.raises(errors.VolumeFileInvalid,
+                       match=errno.errorcode[number]):
+        posix.create_cloned_volume(rig.new_volume(posix), source)
+    assert stages.left(tmp_path / 'share') == {source.name}
+
+
 # Children
 
 def test_killed_qemu_img(rig, tmp_path, monkeypatch):
@@ -311,7 +431,8 @@ def test_killed_qemu_img(rig, tmp_path, monkeypatch):
     content.write(driver.local_path(source), 'qcow2', 0x33, 0,
                   512 * units.Mi)
     clone = rig.new_volume(driver)
-    monkeypatch.setattr(files, 'clone', lambda *paths: False)
+    monkeypatch.setattr(direct, 'clone', lambda *paths: False)
+    monkeypatch.setattr(direct, 'copy_some', lambda *args: None)
     killer = _KillsNext('convert')
     with killer:
         with pytest.raises(errors.CommandFailed, match='SIGKILL'):

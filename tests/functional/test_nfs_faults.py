@@ -277,8 +277,10 @@ def test_a_share_that_is_full(rig, tmp_path, fstype):
         before = content.digest(thin.local_path(source))
         if fstype == small_fs.EXT4:
             # Blocks are not shared here: the copy does not fit.
-            with pytest.raises(errors.CommandFailed, match='No space left'):
+            with pytest.raises(errors.VolumeFileInvalid,
+                               match='No space left') as info:
                 thin.create_cloned_volume(rig.new_volume(thin), source)
+            assert source.id not in str(info.value)
         with pytest.raises(errors.ExtendFailed, match='No space left'):
             thick.extend_volume(_as_volume_of(thick, source), 2)
         assert stages.left(share) == {source.name}

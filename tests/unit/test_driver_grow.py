@@ -17,6 +17,7 @@ import os
 import pytest
 
 from remotefs_drivers import errors
+from remotefs_drivers import locks
 from remotefs_drivers.store import direct
 from tests.unit import builder
 from tests.unit import fakes
@@ -182,8 +183,13 @@ class TestClone:
 
     @pytest.fixture
     def copied(self, monkeypatch):
-        """One that does not."""
+        """One that does not, and copies by itself."""
         monkeypatch.setattr(direct, 'clone', lambda source, target: False)
+
+    @pytest.fixture
+    def converted(self, copied, monkeypatch):
+        """One that does neither."""
+        monkeypatch.setattr(direct, 'copy_some', lambda *args: None)
 
     STEPS = {
         'raw': ({}, ['stat', 'record', 'create', 'clone']),
@@ -197,10 +203,16 @@ class TestClone:
         'qcow2': ['resize'],
     }
     COPY = {
-        'raw': ['truncate', 'convert'],
-        'raw, reserved': ['truncate', 'fallocate', 'convert'],
-        'qcow2': ['truncate', 'create', 'convert'],
+        'raw': ['truncate', 'copy', 'flush'],
+        'raw, reserved': ['truncate', 'fallocate', 'copy', 'flush'],
+        'qcow2': ['copy', 'flush', 'resize'],
     }
+    CONVERT = {
+        'raw': ['truncate', 'copy', 'convert'],
+        'raw, reserved': ['truncate', 'fallocate', 'copy', 'convert'],
+        'qcow2': ['copy', 'truncate', 'create', 'convert'],
+    }
+    WAYS = {'shared': MORE, 'copied': COPY, 'converted': CONVERT}
 
     @pytest.mark.parametrize('kind', STEPS)
     def test_shared_blocks(self, built, shared, kind):
@@ -229,8 +241,37 @@ class TestClone:
         options, steps = self.STEPS[kind]
         driver = built.posix(**options)
         source, clone = make(built, driver), fakes.Volume(size=3)
+        fakes.write(path_of(built, source), b'data')
         driver.create_cloned_volume(clone, source)
         assert built.names() == steps + self.COPY[kind]
+        assert fakes.content(path_of(built, clone)) == b'data'
+        if kind != 'qcow2':
+            assert built.files()[clone.name] == 3 * GiB
+
+    def test_a_qcow2_file_whose_room_is_reserved(self, built, copied):
+        """Its holes are what a copy by the kernel would not reserve."""
+        driver = built.posix(**QCOW2, **THICK)
+        source = make(built, driver)
+        driver.create_cloned_volume(fakes.Volume(), source)
+        assert built.names()[-3:] == ['truncate', 'create', 'convert']
+        assert 'preallocation=falloc' in built.run.calls[-2]
+
+    def test_the_service_stops(self, built, copied, monkeypatch):
+        monkeypatch.setattr(locks, 'until_stop', lambda: lambda: True)
+        driver = built.posix()
+        source = make(built, driver)
+        before = built.files()
+        with pytest.raises(errors.ServiceStopping):
+            driver.create_cloned_volume(fakes.Volume(), source)
+        assert built.files() == before
+
+    @pytest.mark.parametrize('kind', STEPS)
+    def test_converted(self, built, converted, kind):
+        options, steps = self.STEPS[kind]
+        driver = built.posix(**options)
+        source, clone = make(built, driver), fakes.Volume(size=3)
+        driver.create_cloned_volume(clone, source)
+        assert built.names() == steps + self.CONVERT[kind]
         argv = built.run.calls[-1]
         recorded = source.admin_metadata['format']
         assert argv[-2:] == [path_of(built, source), path_of(built, clone)]
@@ -246,13 +287,13 @@ class TestClone:
         driver.create_cloned_volume(clone, source)
         assert {held for __, held in built.steps} == {(clone.id, source.id)}
 
-    @pytest.mark.parametrize('blocks', ['shared', 'copied'])
+    @pytest.mark.parametrize('blocks', WAYS)
     @pytest.mark.parametrize('kind', STEPS)
     def test_at_whichever_step_it_fails_nothing_is_left(self, built, kind,
                                                         blocks, request):
         request.getfixturevalue(blocks)
         options, steps = self.STEPS[kind]
-        more = self.MORE if blocks == 'shared' else self.COPY
+        more = self.WAYS[blocks]
         driver = built.posix(**options)
         source = make(built, driver)
         before = built.files()

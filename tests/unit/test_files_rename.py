@@ -114,7 +114,7 @@ def test_without_the_call(path, new_path, monkeypatch):
 @pytest.mark.parametrize('has_statx', [True, False])
 def test_the_number_of_names(path, more, has_statx, monkeypatch):
     if not has_statx:
-        monkeypatch.setattr(files, '_function', lambda name: None)
+        monkeypatch.setattr(files, 'c_function', lambda name: None)
     for number in range(more):
         os.link(path, '%s%d' % (path, number))
     with open(path) as stream:
