@@ -19,7 +19,8 @@ system, and prints a table. The modules:
 ==============  =============================================================
 ``run``         the command: options, folders, and what becomes of them
 ``inside``      the process that measures
-``filesystem``  an XFS on a loop device, which surely goes again
+``filesystem``  an XFS on a loop device, which surely goes again; a second one
+                for copies, since the kernel shares blocks wherever it can
 ``session``     a Cinder around the drivers, and the order of things
 ``subjects``    the two drivers, on folders instead of mounted shares
 ``operation``   what each kind of call has in common
@@ -31,6 +32,13 @@ system, and prints a table. The modules:
 ``goals``       what was promised, and whether it is kept
 ``report``      the tables and the JSON file
 ==============  =============================================================
+
+Copies are durable in our driver: a volume that Cinder calls available is
+there after a crash of the host. The in-tree driver lets qemu-img write with
+the cache mode ``unsafe``, which flushes nothing, so that its time for a copy
+has no disk in it. On a slow disk no durable copy is as many times faster as
+the goal says; the goal stays, "met" says NO, and a table of its own tells how
+long the same bytes take to the disk without any driver.
 
 No test asserts a time: a machine that does something else as well would make
 it fail. tests/unit/test_benchmarks.py holds the arithmetic.

@@ -95,10 +95,9 @@ class Moulds:
 
     def _lay_out(self, subject, volume, ids, raw):
         base = operation.path_of(subject, volume)
-        if raw is None:
-            files.create(base, units.Gi, _MODE)
-        else:
-            _copy(raw, base)
+        files.create(base, units.Gi, _MODE)
+        if raw is not None:
+            operation.copy_durably(raw, base)
         for below, each in zip([None] + ids, ids):
             self._cast(base, volume.id, below, each)
         names = [volume.name] + ['%s.%s' % (volume.name, each)

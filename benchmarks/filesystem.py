@@ -10,7 +10,7 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""An XFS with shared blocks on a loop device, and its end.
+"""An XFS on a loop device, with shared blocks or without, and its end.
 
 It is mounted in a mount namespace of the measuring process's own, and its
 image loses its name as soon as it is mounted. So whatever ends the process,
@@ -31,7 +31,7 @@ def in_namespace(command):
     return ['unshare', '--mount', '--propagation', 'private'] + command
 
 
-def mount_xfs(folder):
+def mount_xfs(folder, shares_blocks=True):
     """Mount a new XFS in an empty folder. Returns its mount point."""
     image, mount_point = (os.path.join(folder, name)
                           for name in ('image', 'mnt'))
@@ -39,7 +39,7 @@ def mount_xfs(folder):
     with open(image, 'xb') as stream:
         stream.truncate(_SIZE)
     try:
-        _run('mkfs.xfs', '-q', '-m', 'reflink=1', image)
+        _run('mkfs.xfs', '-q', '-m', 'reflink=%d' % shares_blocks, image)
         _run('mount', '-o', 'loop', image, mount_point)
     finally:
         os.unlink(image)

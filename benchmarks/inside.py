@@ -13,6 +13,7 @@
 """The process that measures, started by ``run`` with its settings as JSON."""
 
 import json
+import os
 import sys
 
 from benchmarks import filesystem
@@ -22,10 +23,19 @@ from benchmarks import report
 def main():
     settings = json.loads(sys.argv[1])
     _choose_concurrency()
-    root = settings['root']
+    root = plain_root = settings['root']
     if settings['own_file_system']:
-        root = filesystem.mount_xfs(root)
-    _measure(root, settings)
+        root, plain_root = _mounted(root)
+    _measure(root, plain_root, settings)
+
+
+def _mounted(folder):
+    """Two file systems: one that shares blocks, and one that does not."""
+    folders = [os.path.join(folder, name) for name in ('sharing', 'plain')]
+    for each in folders:
+        os.mkdir(each)
+    return [filesystem.mount_xfs(each, shares_blocks)
+            for each, shares_blocks in zip(folders, (True, False))]
 
 
 def _choose_concurrency():
@@ -40,13 +50,13 @@ def _choose_concurrency():
         monkey_patch.patch()
 
 
-def _measure(root, settings):
+def _measure(root, plain_root, settings):
     # These import Cinder, which must see what was chosen above.
     from benchmarks import operations
     from benchmarks import session
     chosen = _choose(operations.every(), settings['operations'])
-    measuring = session.Session(root, settings['state'], settings['rounds'],
-                                _say)
+    measuring = session.Session(root, plain_root, settings['state'],
+                                settings['rounds'], _say)
     lines = measuring.run(chosen)
     conditions = measuring.conditions()
     print(report.tables(lines, conditions))

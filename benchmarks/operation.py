@@ -13,14 +13,13 @@
 """What every operation has in common, and what several of them need."""
 
 import contextlib
+import functools
 import os
 import threading
-from unittest import mock
 
 from oslo_utils import units
 
 from remotefs_drivers.qemu import image
-from remotefs_drivers.store import direct
 from remotefs_drivers.store import files
 
 #: What is written into the volume or image that is copied, bytes of 1 GiB.
@@ -36,6 +35,7 @@ class Operation:
     :cvar calls: how many calls make a batch, by the in-tree driver and ours
     :cvar shares: how many shares the drivers have
     :cvar saves: whether Cinder's database takes part
+    :cvar may_share: whether the file system may share blocks
     """
 
     name = None
@@ -44,6 +44,7 @@ class Operation:
     shares = 1
     qcow2 = False
     saves = True
+    may_share = True
 
     def prepare(self, pair, root):
         """Once, before all calls.
@@ -76,11 +77,18 @@ class Operation:
         return 1
 
     def bare(self, subject, state):
-        """The qemu-img commands that our driver runs in a call, and no more.
+        """The bare qemu-img commands that do the work of a call.
 
         :returns: a list of qemu.command.Operation
         """
         return []
+
+    def limit(self, subject, state):
+        """What no driver can be faster than that keeps data in a crash.
+
+        :returns: a function that does it once, or None
+        """
+        return None
 
 
 class OfVolume(Operation):
@@ -105,14 +113,16 @@ class Copy(OfVolume):
 
     def __init__(self, shared):
         self._sources = {}
-        self._shared = shared
+        self.may_share = shared
         word = 'shared' if shared else 'copied'
         self.name = '%s-%s' % (self.verb, word)
         self.title = '%s, blocks %s' % (self.verb.replace('-', ' '), word)
 
     def prepare(self, pair, root):
-        if self._shared and not can_clone(root):
-            return 'the file system cannot share blocks'
+        if self.may_share != can_clone(root):
+            return ('the file system cannot share blocks' if self.may_share
+                    else 'the file system shares them: name a folder of '
+                         'another one')
         self._make_sources(pair, root)
         return None
 
@@ -130,15 +140,23 @@ class Copy(OfVolume):
     def prove(self, subject, volume):
         check_copy(*self._paths(subject, volume))
 
-    def surroundings(self):
-        return sharing(self._shared)
-
     def bare(self, subject, volume):
-        if self._shared:
+        if self.may_share:
             return []
+        source, target = self._new_paths(subject, volume)
+        return [image.convert(source, 'raw', target, 'raw')]
+
+    def limit(self, subject, volume):
+        if self.may_share:
+            return None
+        return functools.partial(copy_durably,
+                                 *self._new_paths(subject, volume))
+
+    def _new_paths(self, subject, volume):
+        """(source, target), which is made."""
         source, target = self._paths(subject, volume)
         files.create(target, units.Gi, 0o600)
-        return [image.convert(source, 'raw', target, 'raw')]
+        return source, target
 
     def _paths(self, subject, volume):
         return [path_of(subject, one) for one
@@ -212,20 +230,14 @@ def check_copy(source, copy):
                 raise AssertionError('%s is no copy of %s' % (copy, source))
 
 
-@contextlib.contextmanager
-def sharing(allowed):
-    """As it is where the file system can share blocks, or cannot."""
-    if allowed:
-        yield
-        return
-    # Our driver calls the one, a privsep context in process the other.
-    with mock.patch.object(direct, 'clone', _refuse):
-        with mock.patch.object(files, 'clone', _refuse):
-            yield
-
-
-def _refuse(source, target):
-    return False
+def copy_durably(source, target):
+    """Copy what ``write`` wrote, as fast as it can reach the disk."""
+    with open(source, 'rb') as origin, open(target, 'r+b') as copy:
+        done = 0
+        while done < DATA:
+            done += os.copy_file_range(origin.fileno(), copy.fileno(),
+                                       DATA - done)
+        os.fdatasync(copy.fileno())
 
 
 def can_clone(root):

@@ -16,9 +16,11 @@ A call right after the other driver's children pays for them: cold caches,
 pages to copy after a fork. So each driver makes a number of calls in a row,
 then the other one; a batch is told by its median, and compared with the
 other driver's batch of the same round only, which found the machine in the
-same mood. A third batch runs nothing but the qemu-img commands of our driver,
-where it has any: what the rest of it costs is told by that. In a first round,
-which is not counted, each operation looks whether the drivers do it.
+same mood. A third batch runs nothing but the qemu-img commands that do the
+same, where there are any: what the rest of our driver costs is told by that.
+A fourth one does what nobody can be faster than, where that is known. In a
+first round, which is not counted, each operation looks whether the drivers do
+it.
 
 What a driver, or the making of its surroundings, has not flushed to the disk
 would be charged to the next one that flushes anything: so all is flushed
@@ -60,6 +62,7 @@ class Rounds:
     :param subjects: the two drivers, as subjects.Subject
     :ivar bare: milliseconds of the bare commands, one for each round; empty
                 where there are none
+    :ivar limit: the same, of what nobody can be faster than
     """
 
     def __init__(self, operation, subjects, clock):
@@ -68,6 +71,7 @@ class Rounds:
         self._clock = clock
         self.figures = [Figures([], []) for __ in subjects]
         self.bare = []
+        self.limit = []
 
     def time(self, number):
         """Make so many rounds and one more."""
@@ -75,9 +79,11 @@ class Rounds:
             batches = [self._batch(subject, prove=index == 0)
                        for subject in self._subjects]
             bare = self._bare(self._subjects[1])
+            limit = self._limit(self._subjects[1])
             if index > 0:
                 self._note(batches)
-                self.bare += [statistics.median(bare)] if bare else []
+                self.bare += _median(bare)
+                self.limit += _median(limit)
 
     def count(self, counter):
         """Count the children, see meter: when all times are taken."""
@@ -116,6 +122,16 @@ class Rounds:
             _calm_down(subject)
             return [self._clock.time(_run, some).total for some in commands]
 
+    def _limit(self, subject):
+        """The same, of what nobody can be faster than."""
+        with self._states(subject) as states:
+            functions = [self.operation.limit(subject, state)
+                         for state in states]
+            if not all(functions):
+                return []
+            _calm_down(subject)
+            return [self._clock.time(each).total for each in functions]
+
     @contextlib.contextmanager
     def _states(self, subject):
         """As many as a batch has calls; cleaned up in the end."""
@@ -134,6 +150,11 @@ class Rounds:
             stack.enter_context(self.operation.surroundings())
             found = counter.count(self.operation.call, subject.driver, state)
         return found.each(self.operation.weight(subject.place))
+
+
+def _median(values):
+    """A list of it, empty where there are no values."""
+    return [statistics.median(values)] if values else []
 
 
 def _calm_down(subject):

@@ -12,7 +12,8 @@
 
 """python -m benchmarks.run: measure, and print the table.
 
-Root gets an XFS on a loop device for it; others name a folder. As for
+Root gets two XFS on loop devices for it, one of them without shared blocks;
+others name a folder, and do without what its file system cannot show. As for
 cinder-volume, OS_CINDER_DISABLE_EVENTLET_PATCHING=1 in the environment
 chooses native threads instead of eventlet.
 

@@ -40,16 +40,18 @@ CONF = cfg.CONF
 
 
 class Session:
-    """Operations, measured on one file system.
+    """Operations, measured on one file system, or on two.
 
     :param root: an empty folder there
+    :param plain_root: the same, for what must not share blocks
     :param state: a folder for the database, the lock files and the log
     :param number: of rounds
     :param say: called with a line of text about the progress
     """
 
-    def __init__(self, root, state, number, say):
+    def __init__(self, root, plain_root, state, number, say):
         self._root = root
+        self._plain_root = plain_root
         self._state = state
         self._number = number
         self._say = say
@@ -57,9 +59,9 @@ class Session:
 
     def run(self, chosen):
         """Measure these operations. Returns a list of report.Line."""
-        builder = subjects.Builder(_start(self._state), self._root)
+        started = _start(self._state)
         clock = _clock()
-        measured = [self._measure(operation, builder, clock)
+        measured = [self._measure(operation, started, clock)
                     for operation in chosen]
         return self._finish([one for one in measured if one])
 
@@ -78,11 +80,12 @@ class Session:
             'Rounds': '%d, each a batch of calls by one driver, then by the '
                       'other; medians' % self._number}
 
-    def _measure(self, operation, builder, clock):
+    def _measure(self, operation, started, clock):
         """A Rounds, or None when it cannot be measured here."""
         self._say('%s ...' % operation.title)
-        pair = builder.pair(operation)
-        reason = operation.prepare(pair, self._root)
+        root = self._root if operation.may_share else self._plain_root
+        pair = subjects.Builder(started, root).pair(operation)
+        reason = operation.prepare(pair, root)
         if reason:
             self._say('  left out: %s' % reason)
             return None
@@ -97,7 +100,7 @@ class Session:
             one.count(counter)
         return [report.Line(one.operation.name, one.operation.title,
                             tuple(one.figures), one.operation.saves,
-                            tuple(one.bare))
+                            tuple(one.bare), tuple(one.limit))
                 for one in measured]
 
 

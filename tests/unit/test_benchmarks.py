@@ -16,6 +16,7 @@ import json
 import sys
 import time
 
+from oslo_utils import units
 import pytest
 
 from benchmarks import goals
@@ -25,6 +26,7 @@ from benchmarks import operations
 from benchmarks import report
 from benchmarks import rounds
 from benchmarks import subjects
+from remotefs_drivers.store import files
 
 SPAWNED = [
     (['rm', '-f', '/a'], 1),
@@ -126,11 +128,12 @@ class Work(operation.Operation):
     calls = (1, 2)
     lies = False
 
-    def __init__(self, commands=()):
+    def __init__(self, commands=(), limit=None):
         self.there = 0
         self.most = 0
         self.proven = 0
         self._commands = commands
+        self._limit = limit
 
     def set_up(self, subject):
         self.there += 1
@@ -148,6 +151,9 @@ class Work(operation.Operation):
 
     def bare(self, subject, state):
         return self._commands
+
+    def limit(self, subject, state):
+        return self._limit
 
 
 @pytest.fixture
@@ -173,7 +179,7 @@ def test_rounds(working):
     assert (2, 0) == (work.most, work.there)
     # Once for each driver, in the round that is not counted.
     assert 2 == work.proven
-    assert [] == measured.bare == ran
+    assert [] == measured.bare == measured.limit == ran
 
 
 def test_rounds_with_bare_commands(working):
@@ -181,6 +187,14 @@ def test_rounds_with_bare_commands(working):
     measured.time(3)
     assert 3 == len(measured.bare)
     assert [['a command']] * 8 == ran
+
+
+def test_rounds_with_a_limit(working):
+    done = []
+    measured, __ = working(Work(limit=lambda: done.append(1)))
+    measured.time(3)
+    assert 3 == len(measured.limit)
+    assert 8 == len(done)
 
 
 def test_rounds_of_a_driver_that_does_not_do_it(working):
@@ -207,12 +221,13 @@ def test_milliseconds(value, text):
     assert text == report.milliseconds(value)
 
 
-def line(name='delete', ours=0.1, children=0, bare=()):
+def line(name='delete', ours=0.1, children=0, bare=(), limit=()):
     in_tree = rounds.Figures([20.0, 22.0, 24.0], [20.0, 22.0, 24.0],
                              meter.Children(1, 1))
     our = rounds.Figures([ours * 2] * 3, [ours] * 3,
                          meter.Children(children, children))
-    return report.Line(name, name, (in_tree, our), saves=True, bare=bare)
+    return report.Line(name, name, (in_tree, our), saves=True, bare=bare,
+                       limit=limit)
 
 
 @pytest.mark.parametrize('one, verdict', [
@@ -251,6 +266,27 @@ def test_table_of_bare_commands():
     assert _cells(rows, 'delete') is None
 
 
+def test_table_of_limits():
+    text = report.tables([line('clone-copied', 11.0, limit=(10., 11., 12.)),
+                          line()], {})
+    rows = text.split(report.LIMIT)[1].split(report.WHOLE)[0]
+    assert _cells(rows, 'clone-copied') == [
+        'clone-copied', '22.0', '11.0', '11.0', '2.0', '(2.0..2.0)', '1.00',
+        '(0.92..1.10)']
+    assert _cells(rows, 'delete') is None
+    assert report.LIMIT not in report.tables([line()], {})
+
+
+def test_a_durable_copy(tmp_path, monkeypatch):
+    monkeypatch.setattr(operation, 'DATA', units.Mi)
+    paths = [str(tmp_path / name) for name in ('source', 'target')]
+    for path in paths:
+        files.create(path, 2 * units.Mi, 0o600)
+    operation.write(paths[0])
+    operation.copy_durably(*paths)
+    operation.check_copy(*paths)
+
+
 def test_tables():
     text = report.tables([line(), line(name='extend-qcow2')],
                          {'Machine': 'this one'})
@@ -280,7 +316,9 @@ def test_data_can_be_written():
     assert {'median': 220.0, 'low': 200.0, 'high': 240.0} == pytest.approx(
         found['ratio_net'])
     assert found['met'] is True
-    assert 'bare' not in found
+    assert 'bare' not in found and 'limit' not in found
+    data = report.as_data([line(limit=(1.0,))], {})
+    assert [1.0] == data['operations'][0]['limit']
     data = report.as_data([line('create-snapshot-10', 2.0, bare=(1.0,) * 3)],
                           {})
     assert {'total': [1.0] * 3, 'met': False, 'ratio': {
