@@ -107,6 +107,47 @@ class Workers:
         return team.call(timeout, function, *args)
 
 
+class Row:
+    """A function that makes several calls, one after the other.
+
+    So they are handed to a thread once. Who gave the row up must stop it:
+    the call that hangs may return at any time, and those after it would
+    change a share behind the back of its volume's lock.
+
+    :param calls: (function, its arguments) of each; the first argument is
+                  the path that it is about
+    :param between: called before each but the first; what it raises ends
+                    the row
+    """
+
+    def __init__(self, calls, between):
+        self._calls = calls
+        self._between = between
+        self._stopped = False
+
+    def __call__(self):
+        """Make them.
+
+        :raises: what the first one that fails does, an OSError with the
+                 path; those after it are not made
+        """
+        for number, (function, arguments) in enumerate(self._calls):
+            if self._stopped:
+                return
+            try:
+                if number:
+                    self._between()
+                function(*arguments)
+            except OSError as error:
+                if error.filename is None:
+                    error.filename = arguments[0]
+                raise
+
+    def stop(self):
+        """Make no more of them than the one under way."""
+        self._stopped = True
+
+
 class _Team:
     """Threads of one kind.
 

@@ -35,6 +35,7 @@ from remotefs_drivers import errors
 from remotefs_drivers import formats
 from remotefs_drivers import locks
 from remotefs_drivers import names
+from remotefs_drivers import offload
 from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import image
 from remotefs_drivers.qemu import progress
@@ -411,6 +412,28 @@ class VolumeFile:
                 self.share, what, getattr(self._means.files, function),
                 *args, limit=limit)
 
+    def _call_all(self, what, calls):
+        """Make several calls, one after the other, in one hand-over.
+
+        As root they are made one by one: each goes to another process, and
+        what proves the share must not be called where the way there is.
+
+        :param calls: (function, its arguments) of each
+        """
+        some = [(getattr(self._means.files, function), args)
+                for function, args in calls]
+        if any(getattr(function, 'remote', False) for function, __ in some):
+            for function, args in calls:
+                self._call(what, function, *args)
+            return
+        row = offload.Row(some, self._means.shares.prover(self.share))
+        with _explained(self._volume, self.share, calls[0][1][0]):
+            try:
+                self._means.shares.call(self.share, what, row)
+            except errors.ShareTimeout:
+                row.stop()
+                raise
+
     def _create_empty(self, path, size):
         self._call('create', 'create', path, size, self._means.rights.mode)
         if self._means.rights.are_open:
@@ -448,6 +471,7 @@ class _Hands:
         self.ask = ask
         self.has_guest = states.is_attached(file._volume)
         self.call = file._call
+        self.call_all = file._call_all
         self.mode = file._means.rights.mode
 
     def run(self, operation):

@@ -17,6 +17,8 @@ still hold volumes, and the gate to each. Nothing here is changed in place
 while others read it: a new table takes the place of the old one.
 """
 
+import functools
+
 from oslo_log import log as logging
 
 from remotefs_drivers import errors
@@ -145,6 +147,13 @@ class Shares:
             return the_gate.call(what, function, *args, limit=limit)
         return the_gate.call(what, _proven, prove, path, function, *args,
                              limit=limit)
+
+    def prover(self, share):
+        """A function that proves that a share is there, and itself.
+
+        For who makes several calls in one: between two of them.
+        """
+        return functools.partial(self._mounter.prove, self.path(share))
 
     def check(self, share, limit=None):
         """The share's capacity, asked by a child process.

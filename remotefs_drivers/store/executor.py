@@ -66,6 +66,7 @@ Nova's answer can be lost. Only where Nova refused to begin it is the plan
 undone at once; else what is found decides, as after a crash.
 """
 
+import contextlib
 import os
 
 from oslo_log import log as logging
@@ -84,9 +85,11 @@ class Executor:
     """Works on the files of one volume.
 
     :param hands: has ``call(what, function, path, *args)``, which calls a
-                  function of store.files by its name; ``run(operation)``,
-                  which runs a qemu.command.Operation; ``ask(step, sight)``,
-                  which has a guest do its part (see nova); ``mode``, the
+                  function of store.files by its name;
+                  ``call_all(what, [(function, args), ...])``, which makes
+                  several, one after the other; ``run(operation)``, which
+                  runs a qemu.command.Operation; ``ask(step, sight)``, which
+                  has a guest do its part (see nova); ``mode``, the
                   permissions of new files; and ``has_guest``, whether a
                   guest may have the volume
     :param folder: of the share
@@ -100,6 +103,7 @@ class Executor:
         self._journal = self._path(names.journal(base))
         self._new_text = self._path(names.temporary(base, names.NEW_TEXT))
         self._base = base
+        self._row = None
 
     def run(self, plan, again=False):
         """Do all that a plan says.
@@ -113,7 +117,7 @@ class Executor:
         try:
             self._do(plan.prepare)
             if plan.guest is None:
-                self._change_table(plan)
+                self._conclude(plan)
         except errors.VolumeFileExists:
             # What has the name of our overlay is not ours to remove.
             self._remove(self._journal)
@@ -121,9 +125,7 @@ class Executor:
         except BaseException:
             self._undo_after_error(plan)
             raise
-        if plan.guest is None:
-            self._clean_up(plan)
-        else:
+        if plan.guest is not None:
             self._have_done(plan, again)
 
     def recover(self, text, table, forward=True):
@@ -141,7 +143,7 @@ class Executor:
                     self._journal, plan.verb,
                     'after' if found == plan.after else 'before')
         if plan.changes_table and found == plan.after:
-            self._hands.call('sync', 'sync_folder', self._folder)
+            self._call('sync', 'sync_folder', self._folder)
             self._clean_up(plan)
         elif found != plan.before:
             raise errors.JournalStale(path=self._journal, verb=plan.verb,
@@ -152,8 +154,7 @@ class Executor:
             self._undo(plan)
         elif forward:
             self._do(plan.prepare)
-            self._change_table(plan)
-            self._clean_up(plan)
+            self._conclude(plan)
         else:
             return plan
         return None
@@ -182,8 +183,7 @@ class Executor:
             LOG.warning('%s: "%s" was done by the guest, whatever Nova says: '
                         '%s', self._journal, plan.verb, error)
         else:
-            self._change_table(plan)
-            self._clean_up(plan)
+            self._conclude(plan)
 
     def _settle_after_error(self, plan):
         """Go on from what came of a guest's part; returns if it is done."""
@@ -207,8 +207,7 @@ class Executor:
                 return True
             LOG.warning('%s: whether the guest came to use %s cannot be '
                         'told: it stays', self._journal, plan.guest.name)
-        self._change_table(plan)
-        self._clean_up(plan)
+        self._conclude(plan)
         return True
 
     def _is_done(self, step):
@@ -242,19 +241,26 @@ class Executor:
             return None
         return chain_info.loads(table, self._base, self._table)
 
+    def _conclude(self, plan):
+        """All that comes once everything is prepared."""
+        with self._together():
+            self._change_table(plan)
+            self._clean_up(plan)
+
     def _change_table(self, plan):
         """The point of no return."""
         if not plan.changes_table:
             return
         if plan.after is None:
             self._remove(self._table)
-            self._hands.call('sync', 'sync_folder', self._folder)
+            self._call('sync', 'sync_folder', self._folder)
         else:
             self._write(self._table, chain_info.dumps(plan.after))
 
     def _clean_up(self, plan):
-        self._do(plan.finish)
-        self._remove(self._journal)
+        with self._together():
+            self._do(plan.finish)
+            self._remove(self._journal)
 
     def _undo_after_error(self, plan):
         """Undo; what goes wrong then must not hide the error."""
@@ -272,9 +278,16 @@ class Executor:
                       error)
 
     def _undo(self, plan):
+<<<<<<< HEAD
         self._do(plan.undo or ())
         self._remove(self._new_text)
         self._remove(self._journal)
+=======
+        with self._together():
+            self._do(plan.undo)
+            self._remove(self._new_text)
+            self._remove(self._journal)
+>>>>>>> d5d7148 (executor: file steps in a row go together)
 
     def _do(self, some):
         for step in some:
@@ -282,7 +295,7 @@ class Executor:
 
     def _create_overlay(self, step):
         path = self._path(step.name)
-        self._hands.call('create', 'create', path, 0, self._hands.mode)
+        self._call('create', 'create', path, 0, self._hands.mode)
         self._hands.run(image.create_overlay(path, step.backing,
                                              step.backing_format, step.size))
 
@@ -294,8 +307,8 @@ class Executor:
                                      step.backing_format))
 
     def _rename(self, step):
-        self._hands.call('rename', 'replace', self._path(step.name),
-                         self._path(step.new_name))
+        self._call('rename', 'replace', self._path(step.name),
+                   self._path(step.new_name))
 
     def _unlink(self, step):
         self._remove(self._path(step.name))
@@ -307,11 +320,34 @@ class Executor:
               steps.Unlink: _unlink}
 
     def _write(self, path, text):
-        self._hands.call('write', 'write_atomic', path, text,
-                         self._hands.mode, self._new_text)
+        self._call('write', 'write_atomic', path, text, self._hands.mode,
+                   self._new_text)
 
     def _remove(self, path):
-        self._hands.call('delete', 'remove', path)
+        self._call('delete', 'remove', path)
+
+    def _call(self, what, function, *args):
+        if self._row is None:
+            self._hands.call(what, function, *args)
+        else:
+            self._row.append((what, function, args))
+
+    @contextlib.contextmanager
+    def _together(self):
+        """The calls of this block, no children, are handed over at its end.
+
+        Each is made when the one before it is done, as otherwise.
+        """
+        if self._row is not None:
+            yield
+            return
+        self._row = row = []
+        try:
+            yield
+        finally:
+            self._row = None
+        if row:
+            self._hands.call_all(row[0][0], [each[1:] for each in row])
 
     def _path(self, name):
         return os.path.join(self._folder, name)

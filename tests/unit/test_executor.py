@@ -79,6 +79,11 @@ class Hands:
         except FileExistsError:
             raise errors.VolumeFileExists(volume='1', path=path)
 
+    def call_all(self, what, calls):
+        """Each of them may be where it ends."""
+        for function, args in calls:
+            self.call(what, function, *args)
+
     def run(self, operation):
         verb = operation.argv[1]
         path = operation.argv[-2 if verb == 'create' else -1]

@@ -202,6 +202,56 @@ def _until_idle(workers):
         time.sleep(0.001)
 
 
+def nothing():
+    """Between two calls."""
+
+
+class TestRow:
+    def test_one_after_the_other(self):
+        done = []
+        assert offload.Row([(done.append, ('/a',)),
+                            (done.extend, (['/b', '/c'],))],
+                           nothing)() is None
+        assert done == ['/a', '/b', '/c']
+
+    @pytest.mark.parametrize('filename, expected', [(None, '/b'),
+                                                    ('/x', '/x')])
+    def test_nothing_after_the_one_that_fails(self, filename, expected):
+        done = []
+
+        def fail(path):
+            raise OSError(5, 'broken', filename)
+        with pytest.raises(OSError) as info:
+            offload.Row([(done.append, ('/a',)), (fail, ('/b',)),
+                         (done.append, ('/c',))], nothing)()
+        assert done == ['/a']
+        # As root does it, the daemon does not tell.
+        assert info.value.filename == expected
+
+    def test_nothing_after_one_that_hangs(self, server):
+        done = []
+        row = offload.Row([(server.ask, ('/a',)), (done.append, ('/b',))],
+                          nothing)
+        with pytest.raises(offload.Hung):
+            offload.Workers(1).call(SHORT, row)
+        row.stop()
+        server.released.set()
+        time.sleep(SHORT)
+        assert server.calls == ['/a'] and done == []
+
+    def test_the_share_goes_away(self):
+        """Each call could do something else then, or nothing."""
+        done = []
+
+        def prove():
+            if done == ['/a', '/b']:
+                raise ValueError('it is gone')
+        with pytest.raises(ValueError):
+            offload.Row([(done.append, (path,))
+                         for path in ('/a', '/b', '/c')], prove)()
+        assert done == ['/a', '/b']
+
+
 class TestGather:
     def test_in_the_order_of_the_items(self):
         def slow(seconds):
