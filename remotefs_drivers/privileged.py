@@ -159,9 +159,9 @@ def sync_folder(path):
 
 
 @_entrypoint
-def write_atomic(path, text, mode, temporary=None):
+def write_atomic(path, text, mode, temporary=None, sync=True):
     """As files.write_atomic."""
-    files.write_atomic(path, text, mode, temporary)
+    files.write_atomic(path, text, mode, temporary, sync)
 
 
 @_entrypoint

@@ -248,7 +248,7 @@ def set_mode(path, mode):
                 % (stat.S_IMODE(status.st_mode), status.st_uid, mode), path)
 
 
-def write_atomic(path, text, mode, temporary=None):
+def write_atomic(path, text, mode, temporary=None, sync=True):
     """Write a small file so that a crash leaves the old or the new one.
 
     The data reach the disk before the name does, and the name before this
@@ -257,6 +257,8 @@ def write_atomic(path, text, mode, temporary=None):
     :param temporary: path that it has until it is written, for a caller who
                       holds a lock: what is there was cut off, and goes.
                       Else one that nobody else has.
+    :param sync: False for a caller who syncs the folder before anything
+                 else is done that depends on the file
     """
     folder, name = os.path.split(path)
     if temporary is None:
@@ -275,7 +277,8 @@ def write_atomic(path, text, mode, temporary=None):
     except BaseException:
         remove(temporary)
         raise
-    sync_folder(folder)
+    if sync:
+        sync_folder(folder)
 
 
 def _new(path):

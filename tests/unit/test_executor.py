@@ -312,6 +312,24 @@ def test_what_it_leaves(share, made):
         assert new_held[snapshot] == held[snapshot]
 
 
+def test_what_is_flushed_before_a_child(share, made, verb, monkeypatch):
+    """The journal and its name; one flush of the folder does for both."""
+    flushed = things.watch_flushes(monkeypatch)
+    found = []
+
+    class Watching(Hands):
+        def run(self, operation):
+            if not found:
+                found.extend(flushed)
+            super().run(operation)
+    executor.Executor(Watching(), share.folder, BASE).run(made)
+    expected = [NEW_TEXT, 'share']
+    if verb == 'revert':
+        # Another one may leave a file of this name.
+        expected += ['share']
+    assert not found or found == expected
+
+
 @pytest.mark.parametrize('name', [INTENT, INFO, NEW])
 def test_the_mode_of_new_files(tmp_path, name):
     share = Share(tmp_path, chains.make(0))

@@ -170,6 +170,12 @@ class TestWriteAtomic:
         assert files.is_rest_of(temporary, 'volume-1')
         assert rest == ['rename', os.path.basename(os.path.dirname(path))]
 
+    def test_a_folder_that_is_synced_later(self, path, monkeypatch):
+        flushed = things.watch_flushes(monkeypatch)
+        files.write_atomic(path, 'new', 0o640, sync=False)
+        assert len(flushed) == 1 and flushed[0].endswith('.tmp')
+        assert things.read(path) == b'new'
+
     def _nothing_else(self, path):
         found = set(os.listdir(os.path.dirname(path)))
         assert found <= {'volume-1', 'volume-1.target'}
