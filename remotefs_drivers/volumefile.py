@@ -123,6 +123,7 @@ class VolumeFile:
         """
         chain, table, journal = self._load()
         attached = states.is_attached(self._volume)
+        self._pending = None
         if journal is not None:
             chain = self._recovered(chain, table, journal, changing, again,
                                     reading)
@@ -169,6 +170,15 @@ class VolumeFile:
         # Whose part it was has no part in it any more.
         self._executor().run(plans.delete_snapshot(chain, pending.snapshot))
         return self._load()[0]
+
+    def to_be_changed(self, chain, again=None):
+        """The same as chain(changing=True), for who has just got a chain.
+
+        It is looked at again only where a merge that was cut off waits.
+        """
+        if self._pending is None:
+            return chain
+        return self.chain(changing=True, again=again)
 
     def _mended(self, chain):
         """The chain, once all headers are as they should be.

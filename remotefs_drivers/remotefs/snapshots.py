@@ -67,12 +67,13 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
         volume = snapshot.volume
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
-            if snapshot.id not in file.chain().snapshots:
+            chain = file.chain()
+            if snapshot.id not in chain.snapshots:
                 LOG.info('Volume %s has no record of snapshot %s: there is '
                          'nothing to delete', volume.id, snapshot.id)
                 return
             states.refuse_delete_snapshot_of(volume)
-            self._delete_snapshot(file, volume, snapshot)
+            self._delete_snapshot(file, chain, volume, snapshot)
 
     def revert_to_snapshot(self, context, volume, snapshot):
         """Throw away what was written since the newest snapshot."""
@@ -131,8 +132,8 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
             chain, snapshot.id, volume.size * units.Gi,
             has_guest=states.is_attached(volume)), snapshot)
 
-    def _delete_snapshot(self, file, volume, snapshot):
-        chain = file.chain(changing=True, again=snapshot.id)
+    def _delete_snapshot(self, file, chain, volume, snapshot):
+        chain = file.to_be_changed(chain, snapshot.id)
         deletion = plan.delete_snapshot(
             chain, snapshot.id, has_guest=states.is_attached(volume))
         # Else it was begun before, and has just been finished.
@@ -168,8 +169,8 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
         with attached.temporary_snapshot(
                 volume,
                 functools.partial(self._create_snapshot, file, volume),
-                functools.partial(self._delete_snapshot, file, volume)
-        ) as snapshot:
+                lambda snapshot: self._delete_snapshot(
+                    file, file.chain(), volume, snapshot)) as snapshot:
             chain = file.peek()
             yield chain.up_to(chain.content(snapshot.id))
 

@@ -295,16 +295,10 @@ class Executor:
                       error)
 
     def _undo(self, plan):
-<<<<<<< HEAD
-        self._do(plan.undo or ())
-        self._remove(self._new_text)
-        self._remove(self._journal)
-=======
         with self._together():
-            self._do(plan.undo)
+            self._do(plan.undo or ())
             self._remove(self._new_text)
             self._remove(self._journal)
->>>>>>> d5d7148 (executor: file steps in a row go together)
 
     def _do(self, some):
         for step in some:
