@@ -83,7 +83,8 @@ def is_untouched(descriptor):
         table = os.pread(descriptor, count * 8, place)
     except struct.error as error:
         raise ValueError('its header is damaged: %s' % error)
-    return len(table) == count * 8 and not any(table)
+    # Behind the end of a file there are zeroes, for QEMU as well.
+    return not any(table)
 
 
 class _Bytes:

@@ -382,3 +382,74 @@ def test_the_volume_reads_right_at_every_moment(given_plan, data):
     for step in itertools.chain(made.prepare, made.finish):
         files.do(step)
     assert files.read((made.after or model.Info(BASE, {})).active) == volume
+
+
+class TestUnderAGuest:
+    """As the contract with Nova has it: see the facts of each."""
+
+    def test_create(self, chain_of):
+        chain = chain_of(2)
+        alone = plan.create_snapshot(chain, ident(9), SIZE)
+        made = plan.create_snapshot(chain, ident(9), SIZE, has_guest=True)
+        assert made == dataclasses.replace(alone, guest=steps.GuestSwitch(
+            overlay_of(ident(9)), chain.active.name))
+
+    @pytest.mark.parametrize('depth, number', [
+        (depth, number) for depth in range(2, 5)
+        for number in range(1, depth)])
+    def test_delete_below_others(self, chain_of, depth, number):
+        """Merged into its parent; its own file goes."""
+        chain = chain_of(depth)
+        below = chain.below(overlay(number)).name
+        assert plan.delete_snapshot(
+            chain, ident(number), has_guest=True) == plan.Plan(
+                'delete_snapshot', ident(number), prepare=(),
+                guest=steps.GuestMerge(overlay(number + 1), below,
+                                       overlay(number)),
+                before=chain.info, after=chain.info.without(ident(number)),
+                finish=(steps.Unlink(overlay(number)),))
+
+    @pytest.mark.parametrize('depth', range(2, 5))
+    def test_delete_the_newest(self, chain_of, depth):
+        """The active file stays, and takes the parent's place."""
+        chain = chain_of(depth)
+        made = plan.delete_snapshot(chain, ident(depth), has_guest=True)
+        parent, lower = overlay(depth - 1), chain.layers[-3].name
+        assert made.guest == steps.GuestMerge(overlay(depth), lower, None)
+        assert made.finish == (steps.Unlink(parent),)
+        assert made.prepare == () and made.undo is None
+        assert made.after == model.Info(overlay(depth), {
+            **{ident(each): overlay(each) for each in range(1, depth - 1)},
+            ident(depth - 1): overlay(depth)})
+
+    def test_delete_the_only_one(self, chain_of):
+        """All is pulled up; the volume has an overlay as its only file."""
+        chain = chain_of(1)
+        made = plan.delete_snapshot(chain, ident(1), has_guest=True)
+        assert made.guest == steps.GuestMerge(overlay(1), None, None)
+        assert made.after == model.Info(overlay(1), {})
+        assert made.finish == (steps.Unlink(chain.lowest.name),)
+
+    def test_a_stale_record_needs_no_guest(self):
+        chain = chains.with_info(make(1), {ident(7): overlay(7)})
+        assert plan.delete_snapshot(chain, ident(7), has_guest=True) == (
+            plan.delete_snapshot(chain, ident(7)))
+
+    @given(chains.chains(), strategies.data())
+    def test_what_is_left_can_be_worked_on(self, chain, data):
+        """By whoever comes next, with a guest or without."""
+        ids = [each for each, name in chain.snapshots.items()
+               if chain.has(name) and chain.below(name)]
+        for each in data.draw(strategies.permutations(ids)):
+            made = plan.delete_snapshot(chain, each,
+                                        data.draw(strategies.booleans()))
+            after = plan.outcome(chain, made)
+            assert after.active.name == (after.info or model.Info(
+                after.base, {})).active
+            names = {layer.name for layer in after.layers}
+            for layer, below in zip(after.layers[1:], after.layers):
+                assert layer.backing in (below.name, '/mnt/' + below.name)
+            for step in made.finish:
+                assert step.name not in names
+            chain = after
+        assert len(chain.layers) >= 1

@@ -291,8 +291,12 @@ class TestDelete:
         story.fresh()
         with pytest.raises(errors.MergePending, match='.intent'):
             driver.create_volume_from_snapshot(fakes.Volume(),
-                                               story.snapshots[1])
+                                               story.snapshots[0])
         assert built.names() == LOOK
+        # Of what is merged into, nothing else can be seen through others.
+        driver.create_volume_from_snapshot(fakes.Volume(),
+                                           story.snapshots[1])
+        assert 'intent' in story.overlays()
         story.volume.attach_status = 'detached'
         driver.create_volume_from_snapshot(fakes.Volume(),
                                            story.snapshots[1])

@@ -25,162 +25,25 @@ import pytest
 from remotefs_drivers.chain import info as chain_info
 from remotefs_drivers.chain import plan
 from remotefs_drivers import errors
-from remotefs_drivers.qemu import header
-from remotefs_drivers.store import direct
 from remotefs_drivers.store import executor
 from remotefs_drivers.store import journal
 from tests.unit import chains
 from tests.unit import crafted
+from tests.unit import executing
 from tests.unit import fakes
 from tests.unit import things
 
 BASE = chains.BASE
-INFO, INTENT = BASE + '.info', BASE + '.intent'
+INFO, INTENT = executing.INFO, executing.INTENT
 NEW = '%s.%s' % (BASE, chains.ident(9))
 TEMPORARY = chains.TEMPORARY
 NEW_TEXT = '.%s.new-text' % BASE
-
-
-class Broken(Exception):
-    """What a call raises on request."""
-
-
-class Died(BaseException):
-    """The process was killed."""
 
 
 @pytest.fixture(autouse=True)
 def no_flushes(monkeypatch):
     """Thousands of them; what is flushed when is for test_files_whole."""
     monkeypatch.setattr(os, 'fsync', lambda descriptor: None)
-
-
-class Hands:
-    """Does what it is told, and writes it down.
-
-    :ivar calls: (function or command, name of the file)
-    :ivar break_at: number of the call that fails, or None
-    :ivar late: it fails when it is done already
-    :ivar error: what it raises; after Died nothing can be done
-    """
-
-    mode = 0o660
-
-    def __init__(self, break_at=None, late=False, error=Broken):
-        self.calls = []
-        self.break_at, self.late, self.error = break_at, late, error
-        self.runner = fakes.Runner()
-        self._dead = False
-
-    def call(self, what, function, path, *args):
-        try:
-            return self._step((function, os.path.basename(path)),
-                              lambda: getattr(direct, function)(path, *args))
-        except FileExistsError:
-            raise errors.VolumeFileExists(volume='1', path=path)
-
-    def call_all(self, what, calls):
-        """Each of them may be where it ends."""
-        for function, args in calls:
-            self.call(what, function, *args)
-
-    def run(self, operation):
-        verb = operation.argv[1]
-        path = operation.argv[-2 if verb == 'create' else -1]
-        self._step(('qemu-img ' + verb, os.path.basename(path)),
-                   lambda: operation.run(self.runner))
-
-    def _step(self, name, function):
-        if self._dead:
-            raise Died()
-        number = len(self.calls)
-        self.calls.append(name)
-        broken = number == self.break_at
-        if broken and not self.late:
-            self._break()
-        result = function()
-        if broken:
-            self._break()
-        return result
-
-    def _break(self):
-        self._dead = self.error is Died
-        raise self.error()
-
-
-class Share:
-    """A folder with the files of a chain, and what they hold."""
-
-    def __init__(self, folder, chain):
-        self.folder = str(folder)
-        self.chain = chain
-        for layer in chain.layers:
-            self._put(layer)
-        if chain.info is not None:
-            things.file(self.path(INFO),
-                        chain_info.dumps(chain.info).encode())
-
-    def _put(self, layer):
-        if layer.format == 'raw':
-            things.file(self.path(layer.name), bytes(512))
-        else:
-            things.file(self.path(layer.name), crafted.padded(crafted.qcow2(
-                size=layer.size, backing=layer.backing,
-                backing_format=layer.backing_format)))
-        fakes.write(self.path(layer.name), layer.name.encode())
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def text(self, name):
-        if not os.path.exists(self.path(name)):
-            return None
-        return things.read(self.path(name)).decode()
-
-    def table(self):
-        text = self.text(INFO)
-        return None if text is None else json.loads(text)
-
-    def names(self):
-        return set(os.listdir(self.folder))
-
-    def read(self, name):
-        """What a host sees through a file, at the one place written to."""
-        name = os.path.basename(name)
-        found = fakes.content(self.path(name))
-        head = None
-        if name != BASE or self.chain.lowest.format == 'qcow2':
-            head = header.read(self.path(name))
-        if not found and head is not None and head.backing_file:
-            return self.read(head.backing_file)
-        return found
-
-    def state(self):
-        """All that a user can see, and the names of the files."""
-        table = self.table() or {'active': BASE}
-        held = {}
-        for key, name in table.items():
-            if key == 'active':
-                held[key] = self.read(name)
-            elif name in self.names():
-                below = header.read(self.path(name)).backing_file
-                held[key] = below and self.read(below)
-        return held, self.names(), self.table()
-
-    def run(self, made, **hands):
-        hands = Hands(**hands)
-        executor.Executor(hands, self.folder, BASE).run(made)
-        return hands.calls
-
-    def recover(self, forward=True, **hands):
-        """What whoever comes next does; (calls, answer)"""
-        text = self.text(INTENT)
-        if text is None:
-            return [], None
-        hands = Hands(**hands)
-        answer = executor.Executor(hands, self.folder, BASE).recover(
-            text, self.text(INFO), forward=forward)
-        return hands.calls, answer
 
 
 def _delete(place):
@@ -231,7 +94,7 @@ def share(verb, tmp_path):
     chain, __ = VERBS[verb]
     folder = tmp_path / 'share'
     folder.mkdir()
-    made = Share(folder, chain)
+    made = executing.Share(folder, chain)
     if verb == 'delete a stale record':
         things.file(made.path(chains.overlay(7)),
                     crafted.padded(crafted.qcow2()))
@@ -248,7 +111,7 @@ def after(verb, made, tmp_path):
     """The state when all is done."""
     folder = tmp_path / 'after'
     folder.mkdir()
-    other = Share(folder, VERBS[verb][0])
+    other = executing.Share(folder, VERBS[verb][0])
     other.run(made)
     return other.state()
 
@@ -317,7 +180,7 @@ def test_what_is_flushed_before_a_child(share, made, verb, monkeypatch):
     flushed = things.watch_flushes(monkeypatch)
     found = []
 
-    class Watching(Hands):
+    class Watching(executing.Hands):
         def run(self, operation):
             if not found:
                 found.extend(flushed)
@@ -332,11 +195,11 @@ def test_what_is_flushed_before_a_child(share, made, verb, monkeypatch):
 
 @pytest.mark.parametrize('name', [INTENT, INFO, NEW])
 def test_the_mode_of_new_files(tmp_path, name):
-    share = Share(tmp_path, chains.make(0))
+    share = executing.Share(tmp_path, chains.make(0))
     made = VERBS['create the first'][1](share.chain)
     modes = []
 
-    class Watching(Hands):
+    class Watching(executing.Hands):
         def call(self, what, function, path, *args):
             if path == share.path(INTENT) and function == 'remove':
                 modes.append(os.stat(share.path(name)).st_mode & 0o777)
@@ -359,7 +222,7 @@ class TestAtEachCall:
     def test_it_fails(self, verb, share, made, after, number, late):
         """Nothing of it is left, or its journal, or it is done."""
         before = share.state()
-        with pytest.raises(Broken):
+        with pytest.raises(executing.Broken):
             share.run(made, break_at=number, late=late)
         if INTENT not in share.names():
             # A revert has no table that tells: its rename is its end.
@@ -379,8 +242,8 @@ class TestAtEachCall:
 
     def test_it_dies(self, verb, share, made, after, number, late):
         before = share.state()
-        with pytest.raises(Died):
-            share.run(made, break_at=number, late=late, error=Died)
+        with pytest.raises(executing.Died):
+            share.run(made, break_at=number, late=late, error=executing.Died)
         # The volume reads right at once, whatever comes next.
         active = share.state()[0]['active']
         assert active in (before[0]['active'], after[0]['active'])
@@ -392,8 +255,8 @@ class TestAtEachCall:
 
     def test_then_the_recovery_dies(self, share, made, after, number, late):
         before = share.state()
-        with pytest.raises(Died):
-            share.run(made, break_at=number, late=late, error=Died)
+        with pytest.raises(executing.Died):
+            share.run(made, break_at=number, late=late, error=executing.Died)
         start = {name: things.read(share.path(name))
                  for name in share.names()}
         if INTENT not in start:
@@ -402,9 +265,9 @@ class TestAtEachCall:
         for again in range(count):
             for again_late in (False, True):
                 self._put_back(share, start)
-                with pytest.raises(Died):
+                with pytest.raises(executing.Died):
                     share.recover(break_at=again, late=again_late,
-                                  error=Died)
+                                  error=executing.Died)
                 share.recover()
                 assert share.state() in (before, after)
                 assert share.text(INTENT) is None
@@ -424,12 +287,12 @@ class TestStates:
         """Makes a share on which a verb died, before a certain call."""
         def _cut(verb, call):
             chain, planner = VERBS[verb]
-            share = Share(tmp_path, chain)
+            share = executing.Share(tmp_path, chain)
             calls = [('write_atomic', INTENT), *ORDER[verb],
                      ('remove', INTENT)]
-            with pytest.raises(Died):
+            with pytest.raises(executing.Died):
                 share.run(planner(chain), break_at=calls.index(call),
-                          error=Died)
+                          error=executing.Died)
             return share
         return _cut
 
@@ -563,7 +426,7 @@ class TestErrors:
     @pytest.mark.parametrize('number', [1, 2])
     def test_a_failed_merge_keeps_its_journal(self, share, made, number):
         before = share.state()
-        with pytest.raises(Broken):
+        with pytest.raises(executing.Broken):
             share.run(made, break_at=number)
         assert journal.loads(share.text(INTENT), BASE, 'x') == made
         assert share.state()[0]['active'] == before[0]['active']
@@ -571,12 +434,12 @@ class TestErrors:
 
     @pytest.mark.parametrize('verb', ['create another'], indirect=True)
     def test_an_undo_that_fails_hides_nothing(self, share, made, caplog):
-        class Failing(Hands):
+        class Failing(executing.Hands):
             def call(self, what, function, path, *args):
                 if function == 'remove':
                     raise OSError(5, 'the share is gone')
                 return super().call(what, function, path, *args)
-        with pytest.raises(Broken):
+        with pytest.raises(executing.Broken):
             executor.Executor(Failing(break_at=2), share.folder,
                               BASE).run(made)
         assert 'the share is gone' in caplog.text
@@ -589,7 +452,7 @@ class TestErrors:
     def test_a_table_that_was_written_after_all_is_not_undone(self, share,
                                                               made, after):
         """The call timed out, and the server did it."""
-        with pytest.raises(Broken):
+        with pytest.raises(executing.Broken):
             share.run(made, break_at=3, late=True)
         assert NEW in share.names() and INTENT in share.names()
         share.recover()
