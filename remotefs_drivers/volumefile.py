@@ -240,9 +240,12 @@ class VolumeFile:
 
         :param source: VolumeFile
         :param chain: of the other volume, up to what is copied
-        :param file_format: where it cannot be the source's own
+        :param file_format: where it cannot be the source's own: of several
+                            layers, or qcow2 for who may have raw only
         """
-        alone = len(chain.layers) == 1
+        alone = len(chain.layers) == 1 and (
+            chain.active.format == 'raw' or
+            not states.is_raw_only(self._volume))
         file_format = chain.active.format if alone else file_format
         path = source.readable(chain)
         formats.record(self._volume, file_format, self.share.location)
@@ -263,7 +266,7 @@ class VolumeFile:
 
         :param path: by which programs open the chain
         :param layer: its active one
-        :param alone: whether that is all of it
+        :param alone: whether a copy of that file is all that is wanted
         """
         raw, thick = file_format == 'raw', self._means.thick
         if raw:

@@ -209,9 +209,7 @@ class RemoteFSDriver(driver.VolumeDriver):
         states.refuse_encrypted(volume)
         with self._locks.volumes(volume.id):
             share = self._shares.choose(volume.size, self._pool_of(volume))
-            self._file_on(share, volume).create(
-                'raw' if states.is_raw_only(volume)
-                else self._settings.file_format)
+            self._file_on(share, volume).create(self._format_of(volume))
         return {'provider_location': share.location}
 
     def delete_volume(self, volume):
@@ -475,8 +473,13 @@ class RemoteFSDriver(driver.VolumeDriver):
         """
         share = self._share_for_copy(volume, source.share)
         self._file_on(share, volume).create_from(source, chain,
-                                                 self._settings.file_format)
+                                                 self._format_of(volume))
         return {'provider_location': share.location}
+
+    def _format_of(self, volume):
+        """Of a new volume."""
+        return ('raw' if states.is_raw_only(volume)
+                else self._settings.file_format)
 
     def _pool_of(self, volume):
         """The share that the scheduler chose, or None."""

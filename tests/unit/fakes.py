@@ -268,6 +268,8 @@ class Volume:
         self.volume_type = None
         self.glance_metadata = None
         self.multiattach = False
+        self.obj_context = Context()
+        self.user_id = self.project_id = self.volume_type_id = None
         self.volume_attachment = []
         self.saved = []
         self._is_admin = False
