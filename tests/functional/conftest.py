@@ -54,6 +54,9 @@ STOCK = [pytest.param(kind, marks=pytest.mark.root)
 LAYERED = MODES + [pytest.param('nfs-%s' % mode, marks=pytest.mark.root)
                    for mode in MODES]
 
+#: One of each driver and of each mode, for what is the same in all.
+SOME_LAYERED = [LAYERED[len(MODES) - 1], LAYERED[len(MODES)]]
+
 #: Names of the backends with raw and with qcow2 volumes, and of the one with
 #: raw volumes that can have snapshots.
 POSIX = {'raw': 'alpha', 'qcow2': 'beta', 'layered': 'omega'}

@@ -11,9 +11,17 @@
 #    under the License.
 """Snapshots of volumes whose guests write to them all the time."""
 
+import uuid
+
 import pytest
 
 from tests.functional import attached
+from tests.functional import conftest
+from tests.functional import steps as the_steps
+
+#: For what is the same with each driver and in each mode.
+some = pytest.mark.parametrize('layered_user', conftest.SOME_LAYERED,
+                               indirect=True)
 
 
 @pytest.fixture(params=sorted(attached.FORMATS))
@@ -38,6 +46,7 @@ def test_snapshots_come_and_go(busy):
     user.delete(busy.volume)
 
 
+@some
 def test_a_copy_of_it(busy):
     """By a snapshot that goes in the end: a clone, an image, a backup."""
     user = busy.user
@@ -82,6 +91,7 @@ def test_a_hard_reboot(busy):
     busy.user.delete(busy.volume)
 
 
+@some
 def test_attached_and_detached_in_between(busy):
     user = busy.user
     first = busy.snap()
@@ -108,15 +118,16 @@ def test_attached_and_detached_in_between(busy):
     clone = user.create(busy.backend, size=2, source_volid=busy.volume.id)
     number = busy.numbers
     busy.check_volume(clone, number, number)
-    user.extend(busy.volume, 2)
     backup = user.backup(busy.volume)
-    restored = user.restore(backup, user.create(busy.backend, 2))
+    restored = user.restore(backup, user.create(busy.backend))
     busy.check_volume(restored, number, number,
                       attached.FORMATS[busy.backend])
+    user.extend(busy.volume, 2)
     user.delete_backup(backup)
     user.delete(busy.volume, clone, restored)
 
 
+@some
 def test_a_larger_size(busy):
     user = busy.user
     user.cloud.cinder.volumes.extend(busy.volume.id, 2)
@@ -152,6 +163,56 @@ def test_hosts_that_have_a_path_cannot_grow_it(steps, all_clouds,
         user.delete(busy.volume)
 
 
+@some
+def test_read_only(life):
+    """A guest that only reads: Nova decides, and nothing goes wrong."""
+    busy = life('layered')
+    user, nova = busy.user, busy.nova
+    busy.detach()
+    number = busy.numbers
+    nova.attach(busy.server, busy.volume.id, mode='ro')
+    snapshot = user.cloud.cinder.volume_snapshots.create(busy.volume.id)
+    user.cloud.wait(lambda: user.cloud.cinder.volume_snapshots.get(
+        snapshot.id).status in ('available', 'error'), what='its end')
+    nova.detach(busy.server, busy.volume.id)
+    user.cloud.wait_volume(busy.volume.id)
+    busy.check_volume(busy.volume, number, number)
+    user.delete_snapshot(snapshot)
+    busy.check_detached()
+    user.delete(busy.volume)
+
+
+@some
+def test_several_servers(layered_user, all_clouds, request):
+    """A raw volume without snapshots; Nova would not snapshot it either."""
+    user = layered_user
+    nova = all_clouds.nova(request.node.callspec.params['layered_user'])
+    cinder = user.cloud.cinder
+    name = 'shared-%s' % uuid.uuid4()
+    shared = cinder.volume_types.create(name)
+    shared.set_keys({'multiattach': '<is> True',
+                     'volume_backend_name': user.backends['qcow2']})
+    volume = cinder.volumes.create(1, volume_type=name)
+    user.cloud.wait_volume(volume.id)
+    servers = [str(uuid.uuid4()) for __ in range(2)]
+    disk = nova.attach(servers[0], volume.id)
+    # Another server, whose QEMU is not here.
+    other = cinder.attachments.create(volume.id, the_steps.connector(),
+                                      servers[1])
+    cinder.attachments.complete(other['id'])
+    user.cloud.wait_volume(volume.id, 'in-use')
+    assert {disk.guest.format, other['connection_info']['format']} == {'raw'}
+    snapshot = cinder.volume_snapshots.create(volume.id)
+    user.cloud.wait_snapshot(snapshot.id, 'error')
+    user.delete_snapshot(snapshot)
+    cinder.attachments.delete(other['id'])
+    nova.detach(servers[0], volume.id)
+    user.cloud.wait_volume(volume.id)
+    user.delete(volume)
+    cinder.volume_types.delete(shared)
+
+
+@some
 def test_reserved(life):
     """Shelved, say: nobody has it, and somebody will."""
     busy = life('layered')
