@@ -281,20 +281,21 @@ has_marked() {
         "^ {0,4}@pytest\.mark\.$1|^pytestmark.*mark\.$1" "$TOP/tests/$2"
 }
 
-# run_ring NAME: as the ordinary user, then what is marked root as root.
+# run_ring NAME: as the ordinary user.
 run_ring() {
-    if ! has_tests "$1"; then
+    if has_tests "$1"; then
+        run_pytest "$1" as_user "$REMOTEFS_VENV" -m 'not root' "tests/$1"
+    else
         record_missing "$1" 'there are no tests'
-        return
     fi
-    run_pytest "$1" as_user "$REMOTEFS_VENV" -m 'not root' "tests/$1"
-    # The unit tests have such markers too, in texts; none is for root.
-    if [ "$1" != unit ] && has_marked root "$1"; then
-        if is_root; then
-            run_pytest "$1, as root" '' "$REMOTEFS_VENV" -m root "tests/$1"
-        else
-            record_missing "$1, as root" 'needs root'
-        fi
+}
+
+# run_ring_as_root NAME: what is marked so.
+run_ring_as_root() {
+    if is_root; then
+        run_pytest "$1, as root" '' "$REMOTEFS_VENV" -m root "tests/$1"
+    else
+        record_missing "$1, as root" 'needs root'
     fi
 }
 
@@ -332,8 +333,15 @@ ring_functional() {
     run_ring functional
 }
 
+ring_functional_as_root() {
+    run_ring_as_root functional
+}
+
 ring_crash() {
     run_ring crash
+    if has_marked root crash; then
+        run_ring_as_root crash
+    fi
 }
 
 ring_demo() {
@@ -371,18 +379,32 @@ ring_realnfs() {
     fi
 }
 
-# run_rings NAME...: those of them that were asked for, one after the other.
-run_rings() {
-    for ring; do
-        if asked "$ring"; then
-            "ring_$ring"
+# The rings that were asked for, the long ones first.
+QUEUE="$WORK/queue"
+queue_rings() {
+    for ring in functional_as_root functional crash realnfs short demo unit \
+        docs pep8; do
+        if asked "${ring%_as_root}"; then
+            printf '%s\n' "$ring"
         fi
+    done >"$QUEUE"
+}
+
+# next_ring: takes one out of the queue, and prints its name.
+next_ring() {
+    until mkdir "$QUEUE.lock" 2>/dev/null; do
+        sleep 0.1
     done
+    head -n 1 "$QUEUE"
+    sed -i 1d "$QUEUE"
+    rmdir "$QUEUE.lock"
 }
 
 # Most tests wait for a service most of the time, so two rings run at once.
-second_lane() {
-    run_rings crash short realnfs
+lane() {
+    while ring=$(next_ring) && [ -n "$ring" ]; do
+        "ring_$ring"
+    done
 }
 
 BEGIN=$(now)
@@ -393,9 +415,10 @@ say 'Installing'
 install_all
 record install $(($(now) - BEGIN)) 0 "$("$REMOTEFS_VENV/bin/pip" list \
     2>/dev/null | awk '/^(cinder|glance|os-brick) /{printf "%s %s  ", $1, $2}')"
-in_background second_lane
-run_rings pep8 docs unit functional demo
-wait_for second_lane
+queue_rings
+in_background lane
+lane
+wait_for lane
 
 title "$(uname -srm), $(. /etc/os-release && echo "$PRETTY_NAME")," \
     "as $(id -un), $(($(now) - BEGIN)) s"

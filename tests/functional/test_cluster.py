@@ -102,6 +102,7 @@ def half_done(pair):
     """A volume whose second snapshot is being merged, by one of the two."""
     disk, snapshots = slow_merge.begin(pair.user, 'layered')
     base = pair.user.path(disk.volume)
+    pair.user.until(lambda: pair.working(base), 'the command of the merge')
     (command, host), = pair.working(base).items()
     return disk, snapshots, command, host
 
