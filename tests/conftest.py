@@ -36,6 +36,7 @@ _NO_PROOF = ('A test that did not run is no proof. Install what it needs, or '
              'give --allow-missing.')
 
 _left_out = pytest.StashKey()
+_tables = pytest.StashKey()
 
 
 def pytest_addoption(parser):
@@ -48,6 +49,7 @@ def pytest_configure(config):
     for marker in _MARKERS:
         config.addinivalue_line('markers', marker)
     config.stash[_left_out] = 0
+    config.stash[_tables] = []
 
 
 @pytest.hookimpl(trylast=True)
@@ -63,6 +65,10 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    for title, lines in config.stash[_tables]:
+        terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.write_line(line)
     if config.stash[_left_out]:
         terminalreporter.write_line(
             '%d tests marked "root" were left out: run "pytest -m root" as '
@@ -112,6 +118,15 @@ def _guarded(item):
         return (yield)
     with guard.no_children():
         return (yield)
+
+
+@pytest.fixture(scope='session')
+def new_table(request):
+    """Makes lists of lines, each with a title, that are shown in the end."""
+    def _new_table(title):
+        request.config.stash[_tables].append((title, []))
+        return request.config.stash[_tables][-1][1]
+    return _new_table
 
 
 @pytest.fixture

@@ -61,14 +61,9 @@ ROWS = [(case, verb) for case in CASES for verb in VERBS]
 
 
 @pytest.fixture(scope='module')
-def table(request):
-    """Lines that are printed when the rows are done."""
-    lines = []
-    yield lines
-    reporter = request.config.pluginmanager.get_plugin('terminalreporter')
-    reporter.write_line('')
-    for line in lines:
-        reporter.write_line(line)
+def table(new_table):
+    """Lines that are shown when all is done."""
+    return new_table('what Nova did, in which verb, and what came of it')
 
 
 @pytest.fixture(scope='module')
@@ -103,7 +98,7 @@ def _cloud(folder, mode):
 @pytest.fixture
 def busy(request, beside, tmp_path):
     """attached.Life of the row that is next."""
-    number = ROWS.index((request.node.callspec.params['case'],
+    number = ROWS.index((request.node.callspec.params.get('case', 'slow'),
                          request.node.callspec.params['verb']))
     cloud, nova = beside(conftest.MODES[number // 2 % len(conftest.MODES)])
     user = the_steps.Steps(cloud, tmp_path, conftest.POSIX)
@@ -151,6 +146,50 @@ def test_misbehaviour(busy, table, case, verb):
     busy.held.clear()
     busy.user.cloud.cinder.volumes.delete(busy.volume.id, cascade=True)
     busy.user.cloud.wait_gone(busy.volume.id)
+
+
+@pytest.mark.parametrize('verb', VERBS)
+def test_cinder_is_killed_meanwhile(busy, table, verb):
+    """The guest goes on; at its start Cinder looks what came of it."""
+    cloud, nova = busy.user.cloud, busy.nova
+    snapshots = [busy.snap() for __ in range(VERBS[verb][0])]
+    nova.assisted.next('silent_done')
+    asked = len(nova.assisted.seen)
+    requests = cloud.cinder.volume_snapshots
+    with busy.snapping() as made:
+        if verb == 'create':
+            snapshot = requests.create(busy.volume.id)
+        else:
+            snapshot = snapshots[len(snapshots) // 2]
+            requests.delete(snapshot.id)
+        cloud.wait(lambda: len(nova.assisted.seen) > asked, what='a request')
+        cloud.kill_cinder()
+        nova.wait()
+        busy.write()
+        if verb == 'create':
+            made(snapshot)
+    began = time.monotonic()
+    cloud.start_cinder()
+    took = time.monotonic() - began
+    status = requests.get(snapshot.id).status
+    table.append('%-24s %-14s %-9s %4.1f s, with its start' % (
+        'cinder-volume killed', verb, status, took))
+    if verb == 'create':
+        assert status == 'available'
+    else:
+        # It is done; deleted once more, it goes from Cinder too.
+        assert status == 'error_deleting'
+        assert snapshot.id not in busy.user.table(busy.volume)
+        requests.reset_state(snapshot.id, 'available')
+        busy.drop(snapshot)
+    busy.check()
+    busy.drop(busy.snap())
+    busy.reboot()
+    busy.check_guest()
+    busy.detach()
+    busy.check_detached()
+    cloud.cinder.volumes.delete(busy.volume.id, cascade=True)
+    cloud.wait_gone(busy.volume.id)
 
 
 def _create(busy):
