@@ -76,6 +76,18 @@ def test_state(book, disk):
     assert book.state(0) == {} and len(book) == 2
 
 
+def test_pieces(book, disk):
+    disk.do(book, 10, 3)
+    disk.do(book, 11)
+    disk.do(book, 2)
+    found = Memory()
+    for offset, data in book.pieces(3):
+        found.write(offset, data)
+    assert found.content == disk.content
+    assert [offset for offset, __ in book.pieces(3)] == [1024, 5120]
+    assert book.pieces(0) == []
+
+
 def test_check(book, disk):
     disk.do(book, 10, 3)
     before = disk.copy()

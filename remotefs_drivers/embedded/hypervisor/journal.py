@@ -139,6 +139,19 @@ class Journal:
         return max([low] + [each for each in numbers
                             if each and each <= high])
 
+    def pieces(self, number):
+        """What the writes up to this one have left, from the first byte on.
+
+        :returns: pairs of offset and bytes, with something else in between
+        """
+        pieces, end = [], None
+        for sector, written in sorted(self.state(number).items()):
+            if sector != end:
+                pieces.append((sector * SECTOR, bytearray()))
+            pieces[-1][1].extend(stamp(self.seed, written, sector))
+            end = sector + 1
+        return pieces
+
     def lay_out(self, path, size, number):
         """Make a sparse raw file of the state after a write, to compare to.
 
@@ -147,9 +160,9 @@ class Journal:
         """
         with open(path, 'r+b') as stream:
             stream.truncate(size)
-            for sector, written in self.state(number).items():
-                stream.seek(sector * SECTOR)
-                stream.write(stamp(self.seed, written, sector))
+            for offset, data in self.pieces(number):
+                stream.seek(offset)
+                stream.write(data)
 
     def check_crashed(self, disk, low, high):
         """The disk was cut off: each write is there or not, by itself.
