@@ -15,6 +15,9 @@
     main          the cliff application
     demo          "demo": the command and what it prints in the end
     walkthrough   the steps of the demo
+    snapshots     those about snapshots
+    attached      those with a guest that has the volume
+    disks         the volumes of all of them
     sample        the image that it uses, made on the spot
     content       comparing what files hold, byte by byte
     reporter      a line with its time for each step

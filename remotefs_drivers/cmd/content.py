@@ -50,6 +50,13 @@ class Expected:
     def write(self, offset, data):
         self._pieces.append((offset, data))
 
+    def found_in(self, path):
+        """What a raw file must hold, where more than one thing may do.
+
+        :returns: Expected
+        """
+        return self
+
     def block(self, offset, length):
         """The bytes from ``offset`` on; fewer at the end."""
         length = min(length, self.size - offset)
@@ -71,28 +78,43 @@ def compare(path, expected, progress=lambda percent: None):
     :returns: how many bytes were compared
     :raises Differs: at the first byte that is not the same
     """
-    size = os.path.getsize(path)
+    buffer = bytearray(_BLOCK)
+    with open(path, 'rb', buffering=0) as source:
+        def read(offset, length):
+            count = source.readinto(buffer)
+            return buffer if count == _BLOCK else buffer[:count]
+        return _compare(path, os.path.getsize(path), read, expected,
+                        progress)
+
+
+def compare_disk(disk, expected, progress=lambda percent: None):
+    """The same for what a guest sees.
+
+    :param disk: an object with ``size`` and ``read(offset, length)``
+    """
+    return _compare('the disk of the guest', disk.size, disk.read, expected,
+                    progress)
+
+
+def _compare(name, size, read, expected, progress):
     if size != expected.size:
         raise Differs('%s has %d bytes, expected %d.'
-                      % (path, size, expected.size))
-    buffer = bytearray(_BLOCK)
+                      % (name, size, expected.size))
     compared = 0
-    with open(path, 'rb', buffering=0) as source:
-        while compared < size:
-            count = source.readinto(buffer)
-            found = buffer if count == _BLOCK else buffer[:count]
-            wanted = expected.block(compared, _BLOCK)
-            if found != wanted:
-                raise Differs(_where(path, compared, found, wanted))
-            compared += count
-            progress(100 * compared / size)
+    while compared < size:
+        wanted = expected.block(compared, _BLOCK)
+        found = read(compared, len(wanted))
+        if found != wanted:
+            raise Differs(_where(name, compared, found, wanted))
+        compared += len(found)
+        progress(100 * compared / size)
     return compared
 
 
-def _where(path, start, found, wanted):
+def _where(name, start, found, wanted):
     offset = next((number for number, (one, other)
                    in enumerate(zip(found, wanted)) if one != other),
                   min(len(found), len(wanted)))
     return ('%s differs at byte %d: found %s, expected %s.' % (
-        path, start + offset, found[offset:offset + 8].hex() or 'the end',
+        name, start + offset, found[offset:offset + 8].hex() or 'the end',
         wanted[offset:offset + 8].hex() or 'the end'))

@@ -12,7 +12,9 @@
 
 """``cinder-remotefs demo``: see the library work, on this machine."""
 
+import contextlib
 import importlib.metadata
+import logging
 import os
 import pwd
 import shutil
@@ -27,9 +29,13 @@ from remotefs_drivers.cmd import sample
 from remotefs_drivers.cmd import walkthrough
 from remotefs_drivers.embedded import cloud
 from remotefs_drivers.embedded import config
+from remotefs_drivers.embedded.hypervisor import cinder
+from remotefs_drivers.embedded.hypervisor import compute
+from remotefs_drivers.embedded import installed
 from remotefs_drivers.embedded import spec
 
 _WORK = 'demo'
+_NOVA = 'nova'
 
 # What the demo takes in the end, and more while it runs: 2 GiB.
 _ROOM = 2 << 30
@@ -38,7 +44,8 @@ _ROOM = 2 << 30
 class Demo(command.Command):
     """Start a whole Cinder and a Glance, and take volumes through their life.
 
-    Their snapshots, too, with the service killed while it deletes one.
+    Their snapshots, too, with the service killed while it deletes one, and
+    with a guest (QEMU) that writes all the time.
 
     Two backends of remotefs_drivers.posix.PosixDriver, one with raw and one
     with qcow2 volumes; loopback and free ports only; no root.
@@ -60,6 +67,8 @@ class Demo(command.Command):
 
     def take_action(self, parsed_args):
         _check_programs()
+        # A QEMU that ends is nothing to tell of.
+        logging.getLogger('qemu.qmp').setLevel(logging.WARNING)
         # The blocks below undo what they did on that, too.
         signal.signal(signal.SIGTERM, _terminate)
         root = _root(parsed_args.directory)
@@ -78,24 +87,21 @@ class Demo(command.Command):
 def _run(root, keep, threads, report):
     wanted = spec.two_posix_backends(
         root, concurrency=spec.THREADS if threads else spec.EVENTLET)
-    running = cloud.Cloud(wanted, orphan=keep)
     work = os.path.join(root, _WORK)
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work, mode=0o700)
     report.say(_heading(wanted))
-    try:
-        with report.step('start Cinder and Glance'):
-            running.start()
-        walk = walkthrough.Walkthrough(running, work, keep_image=keep)
-        for title, step in walk.steps():
-            with report.step(title) as progress:
-                step(progress)
-    except BaseException:
-        running.stop()
-        raise
-    if not keep:
-        with report.step('stop'):
-            running.stop()
+    with compute.Compute(os.path.join(root, _NOVA)) as nova:
+        running = cloud.Cloud(nova.configured(wanted), orphan=keep)
+        nova.cinder = cinder.Cinder(running)
+        with _stopped(running, keep, report):
+            with report.step('start Cinder and Glance'):
+                running.start()
+            walk = walkthrough.Walkthrough(running, work, nova,
+                                           keep_image=keep)
+            for title, step in walk.steps():
+                with report.step(title) as progress:
+                    step(progress)
     shutil.rmtree(work)
     report.say()
     report.say('Proven, by reading every byte:')
@@ -103,6 +109,19 @@ def _run(root, keep, threads, report):
         report.say('  - ' + line)
     if keep:
         report.say(_how_to_talk(running))
+
+
+@contextlib.contextmanager
+def _stopped(running, keep, report):
+    """Stop it after the block, unless it is to be kept and is whole."""
+    try:
+        yield
+    except BaseException:
+        running.stop()
+        raise
+    if not keep:
+        with report.step('stop'):
+            running.stop()
 
 
 def _heading(wanted):
@@ -137,7 +156,9 @@ With the cinder client:
     env {variables} \\
         cinder list
 
-Configuration and logs are in {root}. To stop it:
+The guest is gone, and so is the Nova that it had: snapshots of attached
+volumes fail at once from now on. Configuration and logs are in {root}. To
+stop it:
 
     kill {pids}
 
@@ -146,6 +167,7 @@ To start it again: cinder-remotefs demo --keep --directory {directory}
 
 
 def _check_programs():
+    installed.require('qemu.qmp')
     missing = sample.missing_programs()
     if missing:
         raise RuntimeError('The programs %s are missing. Install the '

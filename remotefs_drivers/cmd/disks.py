@@ -46,6 +46,7 @@ class Disks:
     def compare(self, volume, expected, progress):
         """Read a volume to its end.
 
+        :param expected: has ``found_in`` as content.Expected has it
         :raises content.Differs: when it does not hold what it must
         """
         with attachment.Attachment(self.cloud, volume,
@@ -56,9 +57,9 @@ class Disks:
     def compare_file(self, path, file_format, expected, progress):
         """The same for a file."""
         with Plain(path, file_format, self.folder) as disk:
-            compared = content.compare(disk, expected, progress)
-        progress.note = '%s, %d MiB are the same' % (file_format,
-                                                     compared // units.Mi)
+            compared = content.compare(disk, expected.found_in(disk),
+                                       progress)
+        progress.note = same(file_format, compared)
 
     def delete(self, *volumes):
         """Delete these volumes and their snapshots."""
@@ -92,3 +93,11 @@ class Plain:
     def __exit__(self, *exc_info):
         if self._format != 'raw':
             os.unlink(self._copy)
+
+
+def same(what, compared):
+    """The note of a comparison.
+
+    :param compared: bytes
+    """
+    return '%s, %d MiB are the same' % (what, compared // units.Mi)

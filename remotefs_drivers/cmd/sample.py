@@ -24,6 +24,7 @@ _SYSTEM_FOLDERS = ('/usr/sbin', '/sbin')
 
 # Program -> package of Debian and Ubuntu.
 PROGRAMS = {'qemu-img': 'qemu-utils', 'qemu-io': 'qemu-utils',
+            'qemu-storage-daemon': 'qemu-system-common',
             'mke2fs': 'e2fsprogs', 'debugfs': 'e2fsprogs'}
 
 _FILE = 'remotefs.bin'

@@ -44,46 +44,48 @@ class Snapshots:
     """Steps on a volume and its snapshots.
 
     :param disks: disks.Disks
+    :ivar volume: its id
+    :ivar expected: content.Expected, what must be in it now
+    :ivar held: snapshot id -> the same of each; the oldest comes first
     """
 
     def __init__(self, disks):
         self._disks = disks
         self._cloud = disks.cloud
-        self._volume = None
-        self._expected = None
-        # Snapshot id -> what it must hold; the oldest comes first.
-        self._held = {}
+        self.volume = None
+        self.expected = None
+        self.held = {}
         self._copy = None
         self._copied = None
         self._cut_off = None
 
     def begin(self, volume, expected):
         """:param expected: content.Expected, what is in the volume"""
-        self._volume = volume
-        self._expected = expected
+        self.volume = volume
+        self.expected = expected
 
     def steps(self):
         """Pairs of a title and a function that takes a Progress."""
         return (
             ('take 4 snapshots of the qcow2 volume, write after each',
              self._take),
-            ('  compare', self._compare),
+            ('  compare', self.compare),
             ('volume from the oldest snapshot', self._from_oldest),
             ('  compare', self._compare_copy),
             ('clone the volume that has snapshots', self._clone),
             ('  compare', self._compare_copy),
             ('revert to the newest snapshot', self._revert),
-            ('  compare', self._compare),
+            ('  compare', self.compare),
             ('delete a snapshot in the middle', self._delete),
-            ('  compare the volume', self._compare),
-            ('  compare the other snapshots', self._compare_snapshots),
+            ('  compare the volume', self.compare),
+            ('  compare the other snapshots', self.compare_snapshots),
             ('delete another one: kill -9 the service in the middle',
              self._delete_and_kill),
             ('  start the service again', self._start),
-            ('  compare the volume', self._compare),
+            ('  compare the volume', self.compare),
             ('  delete that snapshot again', self._delete_again),
-            ('  compare the volume', self._compare),
-            ('  compare the other snapshots', self._compare_snapshots),
+            ('  compare the volume', self.compare),
+            ('  compare the other snapshots', self.compare_snapshots),
         )
 
     proven = (
@@ -96,9 +98,9 @@ class Snapshots:
     def _take(self, progress):
         for offset, size in _WRITES:
             snapshot = self._cloud.cinder.volume_snapshots.create(
-                self._volume, name='demo').id
+                self.volume, name='demo').id
             self._cloud.wait_snapshot(snapshot)
-            self._held[snapshot] = self._expected.copy()
+            self.held[snapshot] = self.expected.copy()
             self._write(offset, size)
         progress.note = '%d MiB' % (
             sum(size for __, size in _WRITES) // units.Mi)
@@ -108,43 +110,44 @@ class Snapshots:
         source = os.path.join(self._disks.folder, 'data')
         with open(source, 'wb') as stream:
             stream.write(data)
-        with attachment.Attachment(self._cloud, self._volume) as attached:
+        with attachment.Attachment(self._cloud, self.volume) as attached:
             sample.write(attached.path, attached.format, source, offset,
                          size)
-        self._expected.write(offset, data * (size // len(data)))
+        self.expected.write(offset, data * (size // len(data)))
 
     def _from_oldest(self, progress):
-        oldest = next(iter(self._held))
-        self._copied = self._held[oldest]
+        oldest = next(iter(self.held))
+        self._copied = self.held[oldest]
         self._copy = self._disks.new(1, snapshot_id=oldest)
 
     def _clone(self, progress):
         self._disks.delete(self._copy)
-        self._copied = self._expected
-        self._copy = self._disks.new(1, source_volid=self._volume)
+        self._copied = self.expected
+        self._copy = self._disks.new(1, source_volid=self.volume)
 
     def _revert(self, progress):
         self._disks.delete(self._copy)
-        newest = list(self._held)[-1]
+        newest = list(self.held)[-1]
         volumes = self._cloud.cinder.volumes
-        volumes.revert_to_snapshot(self._volume, newest)
-        self._cloud.wait_volume(self._volume)
+        volumes.revert_to_snapshot(self.volume, newest)
+        self._cloud.wait_volume(self.volume)
         self._cloud.wait_snapshot(newest)
-        self._expected = self._held[newest].copy()
+        self.expected = self.held[newest].copy()
 
     def _delete(self, progress):
-        self._delete_one(list(self._held)[1])
+        self.delete(list(self.held)[1])
 
-    def _delete_one(self, snapshot):
+    def delete(self, snapshot):
+        """:param snapshot: its id"""
         self._cloud.cinder.volume_snapshots.delete(snapshot)
         self._cloud.wait_gone(snapshot, 'snapshot')
-        del self._held[snapshot]
+        del self.held[snapshot]
 
     def _delete_and_kill(self, progress):
-        self._cut_off = list(self._held)[1]
+        self._cut_off = list(self.held)[1]
         active = self._active()
         journal = os.path.join(os.path.dirname(active), names.journal(
-            'volume-%s' % self._volume))
+            'volume-%s' % self.volume))
         asking = threading.Thread(target=self._ask, daemon=True)
         asking.start()
         _wait(lambda: os.path.exists(journal))
@@ -158,7 +161,7 @@ class Snapshots:
         progress.note = 'its journal is left'
 
     def _active(self):
-        with attachment.Attachment(self._cloud, self._volume,
+        with attachment.Attachment(self._cloud, self.volume,
                                    mode='ro') as attached:
             return attached.path
 
@@ -175,22 +178,23 @@ class Snapshots:
         # Cinder does not do that itself, nor do its own drivers.
         self._cloud.cinder.volume_snapshots.reset_state(self._cut_off,
                                                         'available')
-        self._delete_one(self._cut_off)
+        self.delete(self._cut_off)
         progress.note = 'after cinder snapshot-reset-state'
 
-    def _compare(self, progress):
-        self._disks.compare(self._volume, self._expected, progress)
+    def compare(self, progress):
+        """What is in the volume."""
+        self._disks.compare(self.volume, self.expected, progress)
 
     def _compare_copy(self, progress):
         self._disks.compare(self._copy, self._copied, progress)
 
-    def _compare_snapshots(self, progress):
-        """By a volume that is made from each, for a while."""
-        for snapshot, expected in self._held.items():
+    def compare_snapshots(self, progress):
+        """What is in each, by a volume that is made from it for a while."""
+        for snapshot, expected in self.held.items():
             copy = self._disks.new(1, snapshot_id=snapshot)
             self._disks.compare(copy, expected, progress)
             self._disks.delete(copy)
-        progress.note = '%d snapshots are the same' % len(self._held)
+        progress.note = '%d snapshots are the same' % len(self.held)
 
 
 def _wait(look):

@@ -16,6 +16,7 @@ import os
 
 from oslo_utils import units
 
+from remotefs_drivers.cmd import attached
 from remotefs_drivers.cmd import content
 from remotefs_drivers.cmd import disks
 from remotefs_drivers.cmd import sample
@@ -40,15 +41,18 @@ _MARKERS = frozenset(['.cinderSecureEnvIndicator',
 class Walkthrough:
     """:param cloud: cloud.Cloud with the backends of two_posix_backends
     :param folder: path of a folder for files of ours
+    :param nova: compute.Compute that this cloud uses
     :param keep_image: leave the image in Glance
     """
 
-    def __init__(self, cloud, folder, keep_image=False):
+    def __init__(self, cloud, folder, nova, keep_image=False):
         self._cloud = cloud
         self._folder = folder
         self._keep_image = keep_image
         self._disks = disks.Disks(cloud, folder)
         self._snapshots = snapshots.Snapshots(self._disks)
+        self._attached = attached.Attached(self._disks, self._snapshots,
+                                           nova)
         self._sample = sample.Sample(folder)
         self._expected = None
         self._image = None
@@ -83,6 +87,7 @@ class Walkthrough:
             ('  take the file out of its file system, compare',
              self._compare_file),
             *self._snapshots.steps(),
+            *self._attached.steps(),
             ('delete everything', self._delete),
             ('  look into the shares', self._look),
         )
@@ -93,6 +98,7 @@ class Walkthrough:
         'backend kept it',
         'the file system in the migrated volume is whole',
         *snapshots.Snapshots.proven,
+        *attached.Attached.proven,
         'nothing is left on the shares after the delete',
     )
 
@@ -133,8 +139,8 @@ class Walkthrough:
         self._expected.grow(_NEW_SIZE * units.Gi)
 
     def _write(self, progress):
-        with attachment.Attachment(self._cloud, self._volume) as attached:
-            with open(attached.path, 'r+b') as disk:
+        with attachment.Attachment(self._cloud, self._volume) as found:
+            with open(found.path, 'r+b') as disk:
                 for offset, size in _WRITES:
                     data = os.urandom(size)
                     disk.seek(offset)
@@ -177,8 +183,8 @@ class Walkthrough:
 
     def _compare_file(self, progress):
         with attachment.Attachment(self._cloud, self._volume,
-                                   mode='ro') as attached:
-            with disks.Plain(attached.path, attached.format,
+                                   mode='ro') as found:
+            with disks.Plain(found.path, found.format,
                              self._folder) as disk:
                 self._sample.check_file(disk, self._folder)
 

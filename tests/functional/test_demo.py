@@ -17,6 +17,7 @@ import os
 
 import pytest
 
+from remotefs_drivers.cmd import attached
 from remotefs_drivers.cmd import content
 from remotefs_drivers.cmd import disks as demo_disks
 from remotefs_drivers.cmd import main
@@ -31,8 +32,9 @@ from tests.functional import content as disks
 class Walk:
     """Steps, at any of which a test can stop."""
 
-    def __init__(self, cloud, steps):
+    def __init__(self, cloud, nova, steps):
         self.cloud = cloud
+        self.nova = nova
         self.steps = iter(steps)
 
     def until(self, words):
@@ -54,6 +56,10 @@ class Walk:
     def clean_up(self):
         if not self.cloud.alive:
             self.cloud.start_cinder()
+        for server in self.nova.servers:
+            for volume in list(server.disks):
+                self.nova.detach(server.id, volume)
+                self.cloud.wait_volume(volume)
         for snapshot in self.cloud.cinder.volume_snapshots.list():
             # One whose delete was cut off is left in "deleting".
             snapshot.reset_state('available')
@@ -67,22 +73,42 @@ class Walk:
 
 
 @pytest.fixture
-def walk(cloud, tmp_path):
-    walk = Walk(cloud, walkthrough.Walkthrough(cloud, str(tmp_path)).steps())
+def nova(all_clouds, concurrency):
+    return all_clouds.nova(concurrency)
+
+
+@pytest.fixture
+def walk(cloud, nova, tmp_path):
+    walk = Walk(cloud, nova, walkthrough.Walkthrough(
+        cloud, str(tmp_path), nova).steps())
     yield walk
     walk.clean_up()
 
 
 @pytest.fixture
-def snapshot_walk(cloud, tmp_path):
+def part(cloud, tmp_path):
     """The part with snapshots, on an empty volume."""
     part = snapshots.Snapshots(demo_disks.Disks(cloud, str(tmp_path)))
-    walk = Walk(cloud, part.steps())
-    volume = part._disks.new(1, volume_type='beta')
     expected = content.Expected(b'')
     expected.grow(1 << 30)
-    part.begin(volume, expected)
-    walk.base = cloud.spec.path('shares', 'beta', 'volume-%s' % volume)
+    part.begin(part._disks.new(1, volume_type='beta'), expected)
+    return part
+
+
+@pytest.fixture
+def snapshot_walk(cloud, nova, part):
+    walk = Walk(cloud, nova, part.steps())
+    walk.base = cloud.spec.path('shares', 'beta', 'volume-%s' % part.volume)
+    yield walk
+    walk.clean_up()
+
+
+@pytest.fixture
+def guest_walk(cloud, nova, part):
+    """The part with a guest, on the same volume, which has no snapshots."""
+    steps = attached.Attached(part._disks, part, nova)
+    walk = Walk(cloud, nova, steps.steps())
+    walk.part, walk.guest = part, steps
     yield walk
     walk.clean_up()
 
@@ -149,6 +175,60 @@ def test_a_wrong_byte_after_the_kill_is_found(snapshot_walk):
                 'qcow2', 0x5a, offset, 512)
     with pytest.raises(content.Differs, match='at byte %d:' % offset):
         snapshot_walk.until('compare the volume')
+
+
+def test_a_wrong_byte_under_a_guest_is_found(guest_walk):
+    guest_walk.until('take 3 snapshots')
+    guest_walk.until('compare the disk')
+    with guest_walk.guest._writer.paused():
+        # Where the guest has never written to.
+        with guest_walk.guest._disk.guest.connect() as drive:
+            offset = _untouched(guest_walk) + 7
+            drive.write(offset, b'x')
+    with pytest.raises(content.Differs, match='at byte %d:' % offset):
+        guest_walk.guest._compare_guest(reporter.Progress())
+
+
+def test_a_wrong_byte_in_a_copy_of_what_a_guest_has_is_found(guest_walk):
+    guest_walk.until('clone the volume')
+    copy = guest_walk.guest._copy
+    offset = _untouched(guest_walk)
+    disks.write(guest_walk.cloud.spec.path('shares', 'beta',
+                                           'volume-%s' % copy),
+                'qcow2', 0x5a, offset, 512)
+    with pytest.raises(content.Differs, match='at byte %d:' % offset):
+        guest_walk.until('compare')
+
+
+def test_a_snapshot_of_another_moment_is_found(guest_walk):
+    guest_walk.until('take 3 snapshots')
+    held = list(guest_walk.part.held.values())
+    # As if the first one held what the guest wrote later.
+    held[0]._low, held[0]._high = held[2]._low, held[2]._high
+    guest_walk.until('volume from the first')
+    with pytest.raises(content.Differs):
+        guest_walk.until('compare')
+
+
+def test_a_guest_that_comes_up_on_another_file_is_found(guest_walk,
+                                                        monkeypatch):
+    guest_walk.until('extend')
+    with monkeypatch.context() as patch:
+        patch.setattr(guest_walk.nova, 'hard_reboot', lambda server: None)
+        active = guest_walk.guest._disk.guest.path
+        guest_walk.guest._disk.guest.path = active + '.old'
+        with pytest.raises(content.Differs, match='came up on .*old'):
+            guest_walk.guest._reboot(reporter.Progress())
+    guest_walk.guest._disk.guest.path = active
+
+
+def _untouched(walk):
+    """An offset in the disk that its guest has not written to."""
+    journal = walk.guest._journal
+    written = journal.state(len(journal))
+    return next(sector for sector in range(1 << 10, 1 << 21)
+                if not written.keys() & set(range(sector - 512,
+                                                  sector + 512))) * 512
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path, capsys):

@@ -79,6 +79,34 @@ def test_a_write_over_the_edge_of_a_block(file_of):
     assert content.compare(file_of(data), wanted) == MIB
 
 
+class Disk:
+    def __init__(self, data):
+        self.size = len(data)
+        self._data = data
+
+    def read(self, offset, length):
+        return self._data[offset:offset + length]
+
+
+def test_a_disk_of_a_guest():
+    data = bytearray(2 * MIB)
+    data[MIB:MIB + 3] = b'abc'
+    wanted = expected(2 * MIB, (MIB, b'abc'))
+    seen = []
+    assert content.compare_disk(Disk(data), wanted, seen.append) == 2 * MIB
+    assert seen[-1] == 100
+    data[-1] = 1
+    with pytest.raises(content.Differs, match='at byte %d:' % (2 * MIB - 1)):
+        content.compare_disk(Disk(data), wanted)
+    with pytest.raises(content.Differs, match='%d bytes' % MIB):
+        content.compare_disk(Disk(bytes(MIB)), wanted)
+
+
+def test_what_is_known_is_not_looked_for():
+    wanted = expected(8)
+    assert wanted.found_in('/nowhere') is wanted
+
+
 def test_a_copy_goes_its_own_way(file_of):
     one = expected(8, (0, b'abcd'))
     other = one.copy()
