@@ -156,9 +156,10 @@ With the cinder client:
     env {variables} \\
         cinder list
 
-The guest is gone, and so is the Nova that it had: snapshots of attached
-volumes fail at once from now on. Configuration and logs are in {root}. To
-stop it:
+The guest is gone, and so is its Nova: snapshots of attached volumes fail from
+now on. Configuration and logs are in {root}.
+
+To stop it:
 
     kill {pids}
 
