@@ -39,6 +39,7 @@ from cinder.compute import nova
 from cinder import exception
 from cinder import objects
 from keystoneauth1 import exceptions as keystone
+from oslo_config import cfg
 from oslo_log import log as logging
 
 from remotefs_drivers import attachments
@@ -138,6 +139,11 @@ class Assistant:
             wait.for_answer(_UNSURE, error)
         else:
             wait.for_answer(limit)
+
+
+def is_configured():
+    """Whether Nova can be asked in the service's own name."""
+    return bool(cfg.CONF[nova.NOVA_GROUP].auth_type)
 
 
 def is_refusal(error):

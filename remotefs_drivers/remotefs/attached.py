@@ -68,23 +68,23 @@ def _drop(snapshot, delete):
         snapshot.destroy()
 
 
-def tell_truth(volume, snapshot_id, chain):
+def tell_truth(volume, snapshot_id, is_used):
     """Let a snapshot be what became of it, when nobody waits for that.
 
-    The service that did was stopped; Cinder leaves such snapshots as they
-    are.
+    The service that did was killed, and Cinder leaves such snapshots as they
+    are; or it was stopped, and called them errors.
 
     :param snapshot_id: of the one that was being made or deleted, or None
-    :param chain: of the volume, as it is now
+    :param is_used: whether it is seen that the guest writes to the overlay
+                    of a new one, so that it holds what it should
     """
     try:
         snapshot = objects.Snapshot.get_by_id(
             volume.obj_context.elevated(), snapshot_id)
     except exception.SnapshotNotFound:
         return
-    if snapshot.status == 'creating':
-        is_there = snapshot.id in chain.snapshots
-        _set_status(snapshot, 'available' if is_there else 'error')
+    if snapshot.status in ('creating', 'error'):
+        _set_status(snapshot, 'available' if is_used else 'error')
     elif snapshot.status == 'deleting':
         # Deleted once more, it goes from Cinder as well.
         _set_status(snapshot, 'error_deleting')

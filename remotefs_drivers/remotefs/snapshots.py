@@ -50,6 +50,14 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
         # Shares that did not answer when the service started.
         self._silent = set()
 
+    def check_for_setup_error(self):
+        """Say so when Nova could not be asked for its part."""
+        super().check_for_setup_error()
+        if self._grows_attached() and not nova.is_configured():
+            LOG.warning('Snapshots of attached volumes will fail: the '
+                        'section [nova] of cinder.conf has no auth_type. '
+                        'It takes a user with the role "service".')
+
     def create_snapshot(self, snapshot):
         """Add an overlay, which takes what is written from now on."""
         volume = snapshot.volume
@@ -123,8 +131,12 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
 
     def _reconcile(self, file, volume):
         begun = file.begun()
-        if begun is not None:
-            attached.tell_truth(volume, begun, file.chain())
+        if begun is None:
+            return
+        chain = file.chain()
+        name = chain.snapshots.get(begun)
+        attached.tell_truth(volume, begun, name == chain.active.name and
+                            file.is_used(chain))
 
     def _create_snapshot(self, file, volume, snapshot):
         chain = file.chain(changing=True)

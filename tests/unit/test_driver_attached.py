@@ -176,6 +176,20 @@ class TestSnapshots:
         assert nova.asked == []
 
 
+@pytest.mark.parametrize('auth_type, attach_type, words', [
+    (None, 'nfs', 'no auth_type'), ('password', 'nfs', ''),
+    (None, 'local', '')])
+def test_nova_that_could_not_be_asked(built, monkeypatch, caplog, auth_type,
+                                      attach_type, words):
+    monkeypatch.setattr(snapshots.nova, 'is_configured',
+                        lambda: bool(auth_type))
+    driver = built.posix(posix_attach_type=attach_type)
+    caplog.clear()
+    driver.check_for_setup_error()
+    assert bool(caplog.text) is bool(words)
+    assert words in caplog.text
+
+
 class TestUnfinished:
     @pytest.fixture
     def begun(self, driver, nova, volume):
@@ -257,6 +271,26 @@ class TestStart:
         info = volume.volume_attachment[0].connection_info
         assert info['name'] == name_of(volume, snapshot)
         assert volume.name + '.intent' not in built.files()
+
+    def test_one_of_which_nothing_is_seen(self, driver, nova, volume, known):
+        """It stays, since the guest may have it; what it holds is unknown."""
+        snapshot = self._stop(driver, nova, volume)
+        known[snapshot.id] = snapshot
+        driver.ensure_export(None, volume)
+        assert snapshot.status == 'error'
+        assert snapshot.id in driver._file_of(volume).chain().snapshots
+
+    @pytest.mark.parametrize('seen, status', [(True, 'available'),
+                                              (False, 'error')])
+    def test_one_that_an_orderly_stop_called_an_error(
+            self, driver, nova, volume, known, seen, status):
+        snapshot = self._stop(driver, nova, volume)
+        known[snapshot.id] = snapshot
+        snapshot.status = 'error'
+        name = name_of(volume, snapshot) if seen else volume.name
+        with locked.written(os.path.join(nova.folder, name)):
+            driver.ensure_export(None, volume)
+        assert snapshot.status == status
 
     def test_one_that_it_did_not(self, driver, nova, volume, known, built):
         snapshot = self._stop(driver, nova, volume)
