@@ -20,6 +20,7 @@ import pytest
 
 from tests.crash import cuts
 from tests.crash import explorer
+from tests.crash import online_explorer
 from tests.crash import verbs
 from tests import rig
 
@@ -62,6 +63,13 @@ def _has_room(folder):
         return False
     return (os.access(folder, os.W_OK) and
             found.f_bavail * found.f_frsize > _ROOM)
+
+
+@pytest.fixture(scope='session')
+def benches(memory, database):
+    """The same, each with a hypervisor, for ``online_explorer``."""
+    with online_explorer.lanes(os.cpu_count(), memory, database) as pool:
+        yield pool
 
 
 @pytest.fixture
