@@ -21,6 +21,7 @@ from tests.crash import holding
 from tests.crash import online
 from tests.crash import online_jobs
 from tests.crash import places
+from tests.crash import walk
 
 #: When a request in Nova's hands is carried out, by the place of the cut.
 #: That it was answered makes no difference to what is done.
@@ -47,6 +48,15 @@ def _begin_lane(folder, database):
 
 def _play(job):
     return _benches[0].play(job)
+
+
+def stroll(job):
+    """A walk in this lane.
+
+    :param job: arguments of walk.walk but the bench
+    :returns: walk.Done
+    """
+    return walk.walk(_benches[0], *job)
 
 
 @dataclasses.dataclass
