@@ -184,7 +184,9 @@ class Steps:
         image = answer['os-volume_upload_image']['image_id']
         self.cloud.wait_image(image)
         self.cloud.wait_volume(volume.id, status)
-        return self.download(image)
+        path = self.download(image)
+        self.cloud.glance.images.delete(image)
+        return path
 
     def download(self, image_id):
         path = os.path.join(self.folder, 'download-%s' % image_id)

@@ -73,10 +73,16 @@ def _wait_gone(pids):
         time.sleep(0.05)
 
 
-def _ours():
-    """Threads of a hypervisor in this process."""
-    return [thread.name for thread in threading.enumerate()
-            if thread.name.startswith(('guest', 'hypervisor'))]
+@pytest.fixture
+def ours():
+    """The names of a hypervisor's threads that the test has started.
+
+    Those of clouds that other tests use go on.
+    """
+    before = set(threading.enumerate())
+    return lambda: [thread.name for thread in threading.enumerate()
+                    if thread not in before and
+                    thread.name.startswith(('guest', 'hypervisor'))]
 
 
 def _sockets(folder):
@@ -100,7 +106,7 @@ def test_parent_that_is_killed(tmp_path, share, number):
     assert not disks.is_locked(share.path('one.1'), 'qcow2')
 
 
-def test_close(tmp_path, share):
+def test_close(tmp_path, share, ours):
     share.create('one', 'qcow2')
     before = set(os.listdir('/proc/self/fd'))
     nova = compute.Compute(tmp_path / 'nova')
@@ -109,16 +115,16 @@ def test_close(tmp_path, share):
             nova.cinder = recorder.Recorder(share.folder)
             nova.cinder.offer('one', 'one', 'qcow2')
             pid = nova.attach('server', 'one').guest.pid
-            assert _sockets(nova.folder) and _ours()
+            assert _sockets(nova.folder) and ours()
             raise ZeroDivisionError()
     assert not _is_running(pid)
-    assert _sockets(nova.folder) == [] and _ours() == []
+    assert _sockets(nova.folder) == [] and ours() == []
     assert set(os.listdir('/proc/self/fd')) == before
     assert os.listdir(share.folder) == ['one']
 
 
 @pytest.mark.parametrize('how', ['stop', 'kill'])
-def test_guest(tmp_path, share, how):
+def test_guest(tmp_path, share, ours, how):
     path = share.create('one', 'raw')
     before = set(os.listdir('/proc/self/fd'))
     one = guest.Guest(tmp_path / 'guests', path, 'raw')
@@ -128,7 +134,7 @@ def test_guest(tmp_path, share, how):
         one.start()
     getattr(one, how)()
     assert not _is_running(pid) and not one.alive
-    assert os.listdir(tmp_path / 'guests') == ['guest.log'] and _ours() == []
+    assert os.listdir(tmp_path / 'guests') == ['guest.log'] and ours() == []
     assert set(os.listdir('/proc/self/fd')) == before
     # Twice does no harm.
     one.stop()
@@ -137,20 +143,20 @@ def test_guest(tmp_path, share, how):
         one.resize(1 << 30)
 
 
-def test_guest_that_can_not_start(tmp_path, share):
+def test_guest_that_can_not_start(tmp_path, share, ours):
     one = guest.Guest(tmp_path / 'guests', share.path('missing'), 'qcow2')
     with pytest.raises(errors.GuestFailed):
         one.start()
-    assert not one.alive and _ours() == []
+    assert not one.alive and ours() == []
     assert _sockets(tmp_path / 'guests') == []
 
 
-def test_program_that_is_missing(tmp_path, share, monkeypatch):
+def test_program_that_is_missing(tmp_path, share, ours, monkeypatch):
     monkeypatch.setenv('PATH', str(tmp_path))
     one = guest.Guest(tmp_path / 'guests', share.path('any'), 'raw')
     with pytest.raises(errors.NotInstalled, match='qemu-storage-daemon'):
         one.start()
-    assert _ours() == []
+    assert ours() == []
 
 
 def test_guest_outlives_the_thread_that_started_it(tmp_path, share):
