@@ -109,12 +109,12 @@ class Assistant:
         self._ask(self._api.create_volume_snapshot, self._snapshot.volume_id,
                   {'snapshot_id': self._snapshot.id, 'type': 'qcow2',
                    'new_file': step.name},
-                  _Wait(self._snapshot, _CREATING, sight), limit)
+                  _Wait(self._snapshot, self._api, _CREATING, sight), limit)
 
     def _merge(self, step, sight):
         limit = self._settings.assisted_delete_timeout
         pulls = step.source is None
-        wait = _Wait(self._snapshot, _DELETING, sight)
+        wait = _Wait(self._snapshot, self._api, _DELETING, sight)
         self._ask(self._api.delete_volume_snapshot, self._snapshot.id,
                   {'volume_id': self._snapshot.volume_id, 'type': 'qcow2',
                    'file_to_merge': step.backing if pulls else step.source,
@@ -163,14 +163,15 @@ def is_refusal(error):
 class _Wait:
     """For the end of one request.
 
+    :param api: of Nova, as Cinder has it
     :param status: of the snapshot, as long as Nova works on it
     """
 
-    def __init__(self, snapshot, status, sight):
+    def __init__(self, snapshot, api, status, sight):
         self._snapshot = snapshot
         self._status = status
         self._sight = sight
-        self._server = _Server(snapshot)
+        self._server = _Server(snapshot, api)
         # Since when it is seen, or nobody has the files; None: it is not so.
         self._done_since = None
         self._idle_since = None
@@ -275,9 +276,9 @@ class _Wait:
 class _Server:
     """The instances that have the volume of a snapshot, as Nova knows them."""
 
-    def __init__(self, snapshot):
+    def __init__(self, snapshot, api):
         self._snapshot = snapshot
-        self._api = nova.API()
+        self._api = api
         self._asked = None
 
     def is_down(self):

@@ -189,9 +189,9 @@ def is_open(path):
 
 
 @_entrypoint
-def is_written(path):
-    """As guests.is_written."""
-    return guests.is_written(path)
+def is_switched(path, below):
+    """As guests.is_switched."""
+    return guests.is_switched(path, below)
 
 
 @_entrypoint

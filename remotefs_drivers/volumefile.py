@@ -146,11 +146,9 @@ class VolumeFile:
     def is_used(self, chain):
         """Whether it is seen that a guest writes to the active overlay."""
         below = chain.below(chain.active.name)
-        return (below is not None and
-                self._call('look', 'is_open',
-                           self.path_of(chain.active.name)) and
-                not self._call('look', 'is_written',
-                               self.path_of(below.name)))
+        return below is not None and self._call(
+            'look', 'is_switched', self.path_of(chain.active.name),
+            self.path_of(below.name))
 
     def settle(self, chain):
         """Write down what follows from a chain, in Cinder's database."""

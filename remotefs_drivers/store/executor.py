@@ -230,9 +230,9 @@ class Executor:
     def _is_done(self, step):
         """Whether it is seen that a guest has done its part."""
         if isinstance(step, steps.GuestSwitch):
-            # A QEMU that is about to has the overlay open already.
-            return (self._is_open(step.name) and
-                    not self._is('is_written', step.below))
+            return self._hands.call('look', 'is_switched',
+                                    self._path(step.name),
+                                    self._path(step.below))
         return step.backing == self._hands.call('look', 'backing_of',
                                                 self._path(step.name))
 
@@ -242,10 +242,7 @@ class Executor:
             isinstance(step, steps.GuestSwitch) and self._is_open(step.below))
 
     def _is_open(self, name):
-        return self._is('is_open', name)
-
-    def _is(self, what, name):
-        return self._hands.call('look', what, self._path(name))
+        return self._hands.call('look', 'is_open', self._path(name))
 
     def _take_back(self, step):
         """Take an overlay from a guest, when it surely does without."""

@@ -18,10 +18,10 @@ symbolic links.
 
 import os
 
-from remotefs_drivers import errors
 from remotefs_drivers.qemu import header
 from remotefs_drivers.qemu import image_locks
 from remotefs_drivers.store import files
+from remotefs_drivers.store import survey
 
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -37,6 +37,14 @@ def is_open(path):
 def is_written(path):
     """Whether a guest may write to a file; as is_open."""
     return _is_locked(path, image_locks.is_written)
+
+
+def is_switched(path, below):
+    """Whether a guest is seen to write to an overlay, and not below it.
+
+    A QEMU that is about to switch has the overlay open already.
+    """
+    return is_open(path) and not is_written(below)
 
 
 def _is_locked(path, how):
@@ -56,15 +64,7 @@ def backing_of(path):
     :raises LayerInvalid: when it is no qcow2 file
     """
     files.refresh(os.path.dirname(path))
-    try:
-        found = header.read(path)
-    except ValueError as error:
-        raise errors.LayerInvalid(path=path, reason=error)
-    if found is None:
-        raise errors.LayerInvalid(path=path,
-                                  reason='it is not a qcow2 file, as it '
-                                         'should be')
-    name = found.backing_file
+    name = survey.header_of(path).backing_file
     return None if name is None else os.path.basename(name)
 
 

@@ -114,7 +114,11 @@ def _size(path, above):
             path=above, reason='its backing file %s is missing' % path)
 
 
-def _header(path, may_have_backing):
+def header_of(path):
+    """The qemu.header.Header of an overlay, or of a qcow2 base.
+
+    :raises LayerInvalid: when it is no qcow2 file
+    """
     try:
         found = header.read(path)
     except ValueError as error:
@@ -123,6 +127,11 @@ def _header(path, may_have_backing):
         raise errors.LayerInvalid(path=path,
                                   reason='it is not a qcow2 file, as it '
                                          'should be')
+    return found
+
+
+def _header(path, may_have_backing):
+    found = header_of(path)
     if found.data_file is not None:
         raise errors.LayerInvalid(
             path=path, reason='it names an external data file, "%s"'

@@ -193,7 +193,7 @@ def verb(request):
 
 
 def _asks(name):
-    return name in ('is_open', 'is_written', 'backing_of')
+    return name in ('is_open', 'is_switched', 'backing_of')
 
 
 def _work(calls):
