@@ -92,8 +92,8 @@ class VolumeFile:
     def path_of(self, name):
         return os.path.join(self.folder, name)
 
-    def readable(self, chain):
-        """The path by which programs may open all of a chain.
+    def check_readable(self, chain):
+        """Let no program open a chain whose overlays leave formats open.
 
         One that a guest may have is not mended, and programs would look
         into a layer for what no overlay says of it.
@@ -101,6 +101,13 @@ class VolumeFile:
         :raises ChainNotMended: when it is so
         """
         plans.check_mended(chain)
+
+    def readable(self, chain):
+        """The path by which programs may open all of a chain.
+
+        :raises ChainNotMended: see check_readable
+        """
+        self.check_readable(chain)
         return self.path_of(chain.active.name)
 
     # The chain

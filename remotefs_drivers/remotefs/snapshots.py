@@ -178,6 +178,8 @@ class RemoteFSSnapDriverBase(managing.ManagingDriver):
                 yield chain
             return
         states.refuse_guest(volume)
+        # Before the guest is asked for anything.
+        file.check_readable(file.peek())
         with attached.temporary_snapshot(
                 volume,
                 functools.partial(self._create_snapshot, file, volume),

@@ -156,7 +156,11 @@ class Life(attached.Life):
     def _check_names(self):
         folder = '/proc/%d/fd' % self.disk.guest.pid
         for each in os.listdir(folder):
-            path = os.readlink(os.path.join(folder, each))
+            try:
+                path = os.readlink(os.path.join(folder, each))
+            except FileNotFoundError:
+                # Closed meanwhile, so not where it writes.
+                continue
             assert not (path.startswith(self.user.share) and
                         path.endswith(' (deleted)')), path
 
