@@ -28,6 +28,7 @@ import uuid
 
 from oslo_utils import units
 
+from benchmarks import bare
 from benchmarks import operation
 from remotefs_drivers.qemu import header
 from remotefs_drivers.qemu import image
@@ -144,7 +145,7 @@ def remove(subject, volume):
 
 def _mould(path, backing, backing_format):
     """An overlay with data; what it names as its backing file is nowhere."""
-    image.create_qcow2(path, units.Gi).run()
+    bare.create_qcow2(path, units.Gi).run()
     subprocess.run(['qemu-io', '-f', 'qcow2', '-c', 'write 0 %d' % _DATA,
                     path], check=True, timeout=_LIMIT,
                    stdout=subprocess.DEVNULL)

@@ -23,10 +23,10 @@ import subprocess
 from cinder import objects
 from oslo_utils import units
 
+from benchmarks import bare
 from benchmarks import meter
 from benchmarks import operation
 from benchmarks import snapshots
-from remotefs_drivers.qemu import image
 from remotefs_drivers.store import files
 
 
@@ -54,8 +54,8 @@ class Create(_OfFormat):
     def bare(self, subject, volume):
         if not self.qcow2:
             return []
-        return [image.create_qcow2(operation.path_of(subject, volume),
-                                   units.Gi)]
+        return [bare.create_qcow2(operation.path_of(subject, volume),
+                                  units.Gi)]
 
 
 class Extend(_OfFormat):

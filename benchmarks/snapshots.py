@@ -18,6 +18,7 @@ import tempfile
 from cinder import objects
 from oslo_utils import units
 
+from benchmarks import bare
 from benchmarks import chains
 from benchmarks import meter
 from benchmarks import operation
@@ -238,5 +239,5 @@ def _format(name):
 
 
 def _overlay(subject, backing, name):
-    return image.create_overlay(os.path.join(subject.folders[0], name),
-                                backing, _format(backing), units.Gi)
+    return bare.create_overlay(os.path.join(subject.folders[0], name),
+                               backing, _format(backing), units.Gi)

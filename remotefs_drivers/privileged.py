@@ -31,6 +31,7 @@ from remotefs_drivers.qemu import image
 from remotefs_drivers.store import copying
 from remotefs_drivers.store import files
 from remotefs_drivers.store import guests
+from remotefs_drivers.store import layers
 from remotefs_drivers.store import outside
 from remotefs_drivers.store import removal
 from remotefs_drivers.store import survey
@@ -84,6 +85,18 @@ def _start(what):
 def create(path, size, mode):
     """As files.create."""
     files.create(path, size, mode)
+
+
+@_entrypoint
+def create_overlay(path, backing, backing_format, size, mode):
+    """As layers.create_overlay."""
+    layers.create_overlay(path, backing, backing_format, size, mode)
+
+
+@_entrypoint
+def lay_out(path, size):
+    """As layers.lay_out."""
+    layers.lay_out(path, size)
 
 
 @_entrypoint

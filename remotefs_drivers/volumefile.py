@@ -468,10 +468,10 @@ class VolumeFile:
 
     def _lay_out(self, path, file_format, size, thick):
         """Prepare an empty file for its format; size in bytes."""
-        if file_format == 'qcow2':
-            image.create_qcow2(path, size,
-                               'falloc' if thick else 'off').run(
-                                   self._means.run)
+        if file_format == 'qcow2' and thick:
+            image.create_thick(path, size).run(self._means.run)
+        elif file_format == 'qcow2':
+            self._call('write', 'lay_out', path, size)
         elif thick:
             allocate.reserve(path, 0, size, self._means.run)
 

@@ -35,12 +35,12 @@ _FIXED = struct.Struct('>4sIQIIQ')
 _L1 = struct.Struct('>IQ')
 _L1_AT = 36
 #: Of an L1 table; QEMU has the same limit, 32 MiB.
-_LONGEST_L1 = (32 << 20) // 8
+LONGEST_L1 = (32 << 20) // 8
 _DATA_FILE_BIT = 1 << 2
 _DATA_FILE_EXTENSION = 0x44415441
-_BACKING_FORMAT_EXTENSION = 0xE2792ACA
+BACKING_FORMAT_EXTENSION = 0xE2792ACA
 _VERSION_2_LENGTH = 72
-_LONGEST_NAME = 1023
+LONGEST_NAME = 1023
 #: Bytes that hold all of a header as QEMU writes it.
 _START = 4096
 #: The name of the backing file is in the first cluster, of 2 MiB at most.
@@ -78,7 +78,7 @@ def is_untouched(descriptor):
         if not start.startswith(MAGIC):
             raise ValueError('it is no qcow2 file')
         count, place = _L1.unpack_from(start, _L1_AT)
-        if count > _LONGEST_L1:
+        if count > LONGEST_L1:
             raise ValueError('its L1 table has %d entries' % count)
         table = os.pread(descriptor, count * 8, place)
     except struct.error as error:
@@ -110,16 +110,16 @@ def _parse(data):
     if name_at:
         backing = _name(data, name_at, name_size)
         backing_format = _extension(data, version, name_at,
-                                    _BACKING_FORMAT_EXTENSION)
+                                    BACKING_FORMAT_EXTENSION)
     return Header(version, size, backing, _data_file(data, version, name_at),
                   backing_format)
 
 
 def _name(data, offset, length):
-    if length > _LONGEST_NAME or offset > _LARGEST_CLUSTER:
+    if length > LONGEST_NAME or offset > _LARGEST_CLUSTER:
         raise ValueError('it has a backing file name of %d bytes at %d; '
                          'allowed are at most %d, in the first cluster'
-                         % (length, offset, _LONGEST_NAME))
+                         % (length, offset, LONGEST_NAME))
     name = data.at(offset, length)
     if len(name) < length:
         raise ValueError('it ends within the name of the backing file')
@@ -143,7 +143,7 @@ def _extension(data, version, name_at, wanted):
         place, = struct.unpack_from('>I', data.start, 100)
     while place < (name_at or _LARGEST_CLUSTER):
         kind, length = struct.unpack('>II', data.at(place, 8))
-        if kind == 0 or length > _LONGEST_NAME:
+        if kind == 0 or length > LONGEST_NAME:
             return None
         if kind == wanted:
             return data.at(place + 8, length).decode('utf-8')

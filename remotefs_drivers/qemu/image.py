@@ -33,30 +33,15 @@ SHORT = 120
 STALL = 1800
 
 
-def create_qcow2(path, size, preallocation='off'):
-    """A qcow2 file with a virtual size in bytes; 1 child.
+def create_thick(path, size):
+    """A qcow2 file with a virtual size in bytes, and room for all of it.
 
     The file is there already, empty and with its mode: it was made
-    exclusively, which qemu-img cannot do.
-
-    :param preallocation: off, metadata, falloc or full
+    exclusively, which qemu-img cannot do. One without room needs no child,
+    see blank.
     """
-    argv = [PROGRAM, 'create', '-q', '-f', 'qcow2',
-            '-o', 'preallocation=%s' % preallocation, path, str(size)]
-    if preallocation in ('off', 'metadata'):
-        return _operation(argv, timeout=SHORT)
-    return _operation(argv)
-
-
-def create_overlay(path, backing, backing_format, size):
-    """An overlay of a virtual size in bytes; the file as in create_qcow2.
-
-    :param backing: bare name of the file below, which is not looked at
-    """
-    _check(backing_format)
-    return _operation([PROGRAM, 'create', '-q', '-f', 'qcow2', '-u',
-                       '-b', backing, '-F', backing_format, path, str(size)],
-                      timeout=SHORT)
+    return _operation([PROGRAM, 'create', '-q', '-f', 'qcow2',
+                       '-o', 'preallocation=falloc', path, str(size)])
 
 
 def commit(path):

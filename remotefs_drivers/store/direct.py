@@ -18,11 +18,14 @@
 from remotefs_drivers.store import copying
 from remotefs_drivers.store import files
 from remotefs_drivers.store import guests
+from remotefs_drivers.store import layers
 from remotefs_drivers.store import outside
 from remotefs_drivers.store import removal
 from remotefs_drivers.store import survey
 
 create = files.create
+create_overlay = layers.create_overlay
+lay_out = layers.lay_out
 size_of = files.size_of
 blank = files.blank
 grow = files.grow

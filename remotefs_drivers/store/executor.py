@@ -58,8 +58,8 @@ Recovery itself can be cut off anywhere and leaves one of these states again.
 
 Each name is on the disk before anything depends on it: when the steps begin,
 so is the journal's. But where the first step makes the overlay of a snapshot,
-the folder is synced once for both, before qemu-img is started. When the host
-crashes before that, a file system that writes names in their order (XFS,
+the folder is synced once for both, by that step. When the host crashes before
+that, a file system that writes names in their order (XFS,
 ext4, btrfs; a server of NFS has written them already) has neither, the
 journal, or both, as above. One that does not may have the overlay alone:
 empty, named by nobody, under a name that no other snapshot will have; it
@@ -302,10 +302,9 @@ class Executor:
             self._STEPS[type(step)](self, step)
 
     def _create_overlay(self, step):
-        path = self._path(step.name)
-        self._call('create', 'create', path, 0, self._hands.mode)
-        self._hands.run(image.create_overlay(path, step.backing,
-                                             step.backing_format, step.size))
+        self._call('create', 'create_overlay', self._path(step.name),
+                   step.backing, step.backing_format, step.size,
+                   self._hands.mode)
 
     def _commit(self, step):
         self._hands.run(image.commit(self._path(step.name)))

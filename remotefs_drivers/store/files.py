@@ -57,14 +57,27 @@ def create(path, size, mode):
     :param mode: its permissions, whatever the umask says
     :raises FileExistsError: when anything, a symbolic link too, has the name
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
-    try:
+    with created(path, mode) as descriptor:
         os.ftruncate(descriptor, size)
-        os.fchmod(descriptor, mode)
         if size:
             # Who fills an empty one flushes it then.
             os.fsync(descriptor)
+
+
+@contextlib.contextmanager
+def created(path, mode):
+    """The descriptor of a new file, whose name is durable in the end.
+
+    Nothing is left of it after an error.
+
+    :param mode: as in create
+    :raises FileExistsError: as in create
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, mode)
+        yield descriptor
     except BaseException:
         os.unlink(path)
         raise

@@ -39,14 +39,15 @@ from remotefs_drivers import posix
 from remotefs_drivers.share import shares
 from remotefs_drivers.store import copying
 from remotefs_drivers.store import files
+from remotefs_drivers.store import layers
 
 #: What a process would load first of all is loaded here, once for all.
 PRELOADED = (nfs, posix)
 orm.configure_mappers()
 
 #: Functions of the module os that change what lies on a share.
-_CHANGING = ('copy_file_range', 'fchmod', 'fsync', 'ftruncate', 'rename',
-             'unlink')
+_CHANGING = ('copy_file_range', 'fchmod', 'fsync', 'ftruncate', 'pwrite',
+             'rename', 'unlink')
 #: What share.shares.Shares.call is told of those that change nothing.
 _LOOKING = ('stat', 'check', 'statfs', 'sync')
 #: Bytes a second for a merge that is to be killed in the middle: the first
@@ -123,7 +124,7 @@ class Points:
         driver._means = dataclasses.replace(
             driver._means, run=self._around(driver._means.run))
         if self._fine:
-            files.os = copying.os = _Os(self)
+            files.os = copying.os = layers.os = _Os(self)
         else:
             shares.Shares.call = self._before_call(shares.Shares.call)
 

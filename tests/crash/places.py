@@ -27,6 +27,7 @@ from remotefs_drivers import formats
 from remotefs_drivers.store import copying
 from remotefs_drivers.store import files
 from remotefs_drivers.store import guests
+from remotefs_drivers.store import layers
 from tests.crash import cuts
 
 BEFORE, SENT, ANSWERED = 'before Nova', 'Nova is asked', 'Nova has answered'
@@ -53,7 +54,7 @@ class Places(cuts.Points):
         means = dataclasses.replace(driver._means,
                                     run=self._around(driver._means.run))
         if self._fine:
-            files.os = copying.os = guests.os = cuts._Os(self)
+            files.os = copying.os = guests.os = layers.os = cuts._Os(self)
         else:
             means = dataclasses.replace(means,
                                         files=_Files(self, means.files))

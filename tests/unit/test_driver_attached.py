@@ -114,7 +114,7 @@ class TestSnapshots:
     def test_no_program_has_the_guests_files(self, driver, volume, built):
         snapshot = snap(driver, volume)
         driver.delete_snapshot(snapshot)
-        assert [argv[1] for argv in built.run.calls] == ['create']
+        assert built.run.calls == []
 
     def test_delete_the_only_one(self, driver, nova, volume, built):
         """Its file is all that is left, and the record says qcow2."""

@@ -210,7 +210,7 @@ class TestClone:
     CONVERT = {
         'raw': ['truncate', 'copy', 'convert'],
         'raw, reserved': ['truncate', 'fallocate', 'copy', 'convert'],
-        'qcow2': ['copy', 'truncate', 'create', 'convert'],
+        'qcow2': ['copy', 'truncate', 'write', 'convert'],
     }
     WAYS = {'shared': MORE, 'copied': COPY, 'converted': CONVERT}
 

@@ -81,7 +81,7 @@ class TestToVolume:
                                   'convert']),
         # The in-tree driver says qcow2 and writes raw. The empty file is
         # made beside, so that there is a qcow2 file at every moment.
-        'qcow2': (QCOW2, ['stat', 'delete', 'create', 'create', 'rename',
+        'qcow2': (QCOW2, ['stat', 'delete', 'create', 'write', 'rename',
                           'convert']),
     }
 

@@ -132,10 +132,10 @@ def _create(chain):
 #: verb -> (chain, plan, the calls between the journal's)
 VERBS = {
     'create the first': (chains.make(0), _create, [
-        ('create', NEW), ('qemu-img create', NEW), ('GuestSwitch', NEW),
+        ('create_overlay', NEW), ('GuestSwitch', NEW),
         ('write_atomic', INFO)]),
     'create another': (chains.make(2), _create, [
-        ('create', NEW), ('qemu-img create', NEW), ('GuestSwitch', NEW),
+        ('create_overlay', NEW), ('GuestSwitch', NEW),
         ('write_atomic', INFO)]),
     'delete the only one': (chains.make(1), _delete(1), [
         ('GuestMerge', 'volume-1.1'), ('write_atomic', INFO),
@@ -329,8 +329,7 @@ class TestCutOff:
     """The rows of the executor's table that are about guests."""
 
     @pytest.mark.parametrize('verb', CREATIONS)
-    @pytest.mark.parametrize('place', ['create', 'qemu-img create',
-                                       'GuestSwitch'])
+    @pytest.mark.parametrize('place', ['create_overlay', 'GuestSwitch'])
     @pytest.mark.parametrize('has_guest', [True, False])
     def test_before_the_guest_switched(self, scene, verb, place, has_guest):
         """With a guest on the old file, or none at all."""

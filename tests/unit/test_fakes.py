@@ -28,6 +28,7 @@ from remotefs_drivers.share import mounter
 from remotefs_drivers.share import sources
 from remotefs_drivers.share import table
 from remotefs_drivers.store import files
+from remotefs_drivers.store import layers
 from tests.unit import fakes
 
 objects.register_all()
@@ -120,7 +121,7 @@ class TestRunner:
         first, second = tmp_path / 'first', tmp_path / 'second'
         first.touch()
         second.touch()
-        image.create_qcow2(str(first), 7).run(run)
+        image.create_thick(str(first), 7).run(run)
         assert header.read(str(first)).virtual_size == 7
         image.resize(str(first), 'qcow2', 9).run(run)
         assert header.read(str(first)).virtual_size == 9
@@ -137,34 +138,32 @@ class TestRunner:
     def test_overlays(self, tmp_path, base_format):
         run = fakes.Runner()
         names = [str(tmp_path / name) for name in 'abc']
-        for name in names:
-            files.create(name, 0, 0o600)
         a, b, c = names
+        files.create(a, 0, 0o600)
         if base_format == 'qcow2':
-            image.create_qcow2(a, 7).run(run)
-        image.create_overlay(b, 'a', base_format, 7).run(run)
-        image.create_overlay(c, 'b', 'qcow2', 9).run(run)
-        assert header.read(c)[1:] == (9, 'b', None, 'qcow2')
+            image.create_thick(a, 512).run(run)
+        layers.create_overlay(b, 'a', base_format, 512, 0o600)
+        layers.create_overlay(c, 'b', 'qcow2', 1024, 0o600)
+        assert header.read(c)[1:] == (1024, 'b', None, 'qcow2')
         for name in (b, c):
             fakes.write(name, name[-1].encode())
         # What is in the way of a merge is overwritten, and grows.
         image.commit(b).run(run)
         image.rebase(c, 'a', base_format).run(run)
-        assert header.read(c)[1:] == (9, 'a', None, base_format)
+        assert header.read(c)[1:] == (1024, 'a', None, base_format)
         assert fakes.content(c) == b'c'
         assert fakes.content(a) == b'b'
         image.commit(c).run(run)
         assert fakes.content(a) == b'c'
         assert (header.read(a).virtual_size if base_format == 'qcow2'
-                else os.path.getsize(a)) == 9
+                else os.path.getsize(a)) == 1024
 
     def test_an_empty_overlay_merges_nothing(self, tmp_path):
         run = fakes.Runner()
         a, b = str(tmp_path / 'a'), str(tmp_path / 'b')
         files.create(a, 7, 0o600)
-        files.create(b, 0, 0o600)
         fakes.write(a, b'a')
-        image.create_overlay(b, 'a', 'raw', 7).run(run)
+        layers.create_overlay(b, 'a', 'raw', 7, 0o600)
         image.commit(b).run(run)
         assert fakes.content(a) == b'a'
 
@@ -182,7 +181,7 @@ class TestRunner:
 
     def test_as_the_real_one_it_makes_no_file(self, tmp_path):
         with pytest.raises(FileNotFoundError):
-            image.create_qcow2(str(tmp_path / 'x'), 7).run(fakes.Runner())
+            image.create_thick(str(tmp_path / 'x'), 7).run(fakes.Runner())
 
     def test_breaks_on_request(self):
         run = fakes.Runner()

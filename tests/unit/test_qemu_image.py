@@ -21,22 +21,10 @@ from remotefs_drivers.qemu import image
 GiB4 = 4 << 30
 
 OPERATIONS = {
-    'create': (
-        image.create_qcow2('/s/v', 1 << 30),
-        'qemu-img create -q -f qcow2 -o preallocation=off /s/v 1073741824',
-        {'timeout': 120}),
-    'create, with its tables': (
-        image.create_qcow2('/s/v', 512, 'metadata'),
-        'qemu-img create -q -f qcow2 -o preallocation=metadata /s/v 512',
-        {'timeout': 120}),
     # May write all of the volume, and says nothing meanwhile.
     'create, reserved': (
-        image.create_qcow2('/s/v', 512, 'falloc'),
+        image.create_thick('/s/v', 512),
         'qemu-img create -q -f qcow2 -o preallocation=falloc /s/v 512', {}),
-    'create an overlay': (
-        image.create_overlay('/s/v.a', 'v', 'raw', 512),
-        'qemu-img create -q -f qcow2 -u -b v -F raw /s/v.a 512',
-        {'timeout': 120}),
     # -d: the overlay is not emptied, so that it can be done again.
     'commit': (
         image.commit('/s/v.a'), 'qemu-img commit -p -d -f qcow2 /s/v.a',
@@ -91,7 +79,6 @@ def test_operations(operation, line, limits):
     lambda wrong: image.convert('/t/i', 'raw', '/s/v', wrong),
     lambda wrong: image.export('/s/v', wrong, '/t/i', 'raw'),
     lambda wrong: image.resize('/s/v', wrong, 512),
-    lambda wrong: image.create_overlay('/s/v.a', 'v', wrong, 512),
     lambda wrong: image.rebase('/s/v.a', 'v', wrong),
     lambda wrong: image.overwrite('/s/c', wrong, '/s/v', 'raw'),
     lambda wrong: image.overwrite('/s/c', 'raw', '/s/v', wrong),
