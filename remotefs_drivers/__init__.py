@@ -18,6 +18,7 @@ The rooms, from the top; each imports only from those below it::
     remotefs/       the verbs, their locks and decisions
     volumefile      the files of one volume on its share
     nova            what the QEMU of a guest does for us, by way of Nova
+    hands           how work on the files of one volume is done
     images          images of Glance to volume files, and back
     states          what a volume's state tells a driver
     formats         the recorded formats of a volume; files are never asked

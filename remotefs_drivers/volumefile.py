@@ -16,15 +16,9 @@ Each method does one thing, wholly or not at all: what was made is removed
 when a later step fails. Locks and decisions are the driver's.
 """
 
-import contextlib
 import dataclasses
-import errno
 import os
-from typing import Any
-from typing import Callable
-from typing import Optional
 
-from cinder import exception
 from oslo_log import log as logging
 from oslo_utils import excutils
 from oslo_utils import units
@@ -33,14 +27,9 @@ from remotefs_drivers import attachments
 from remotefs_drivers.chain import plan as plans
 from remotefs_drivers import errors
 from remotefs_drivers import formats
-from remotefs_drivers import locks
+from remotefs_drivers import hands
 from remotefs_drivers import names
-from remotefs_drivers import offload
-from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import image
-from remotefs_drivers.qemu import progress
-from remotefs_drivers.share import rights as share_rights
-from remotefs_drivers.share import shares as share_shares
 from remotefs_drivers import states
 from remotefs_drivers.store import allocate
 from remotefs_drivers.store import copying
@@ -54,35 +43,22 @@ LOG = logging.getLogger(__name__)
 _CLONE_LIMIT = 600
 
 
-@dataclasses.dataclass(frozen=True)
-class Means:
-    """What it takes to work on files; frozen, replaced as a whole.
-
-    :ivar thick: whether the whole size of a volume is reserved
-    :ivar legacy_format: of volumes whose format nobody recorded, or None
-    :ivar files: the module store.direct, or privileged, which is the same
-                 as root
-    :ivar run: command.run, or the same as root
-    """
-
-    shares: share_shares.Shares
-    rights: share_rights.Rights
-    thick: bool
-    legacy_format: Optional[str]
-    files: Any
-    run: Callable
-
-
 class VolumeFile:
     """The files of a volume on a share.
 
-    :param means: Means
+    :param means: hands.Means
+    :ivar run: runs a program on it, see hands.Hands
+    :ivar watching: how that can be followed, see there
     :raises VolumeNameInvalid: when the volume's name is no file name
     """
 
     def __init__(self, means, volume, share):
         self._means = means
         self._volume = volume
+        self._hands = hands.Hands(means, volume, share)
+        self._call = self._hands.call
+        self.run = self._hands.run
+        self.watching = self._hands.watching
         self.share = share
         self.name = names.of(volume)
         self.folder = means.shares.path(share)
@@ -234,8 +210,10 @@ class VolumeFile:
         return chain, found[0], found[1]
 
     def _executor(self, watcher=None, ask=None):
-        return executor.Executor(_Hands(self, watcher, ask), self.folder,
-                                 self.name)
+        return executor.Executor(
+            hands.OfExecutor(self._hands, watcher, ask,
+                             states.is_attached(self._volume)),
+            self.folder, self.name)
 
     # Making, growing, removing
 
@@ -244,7 +222,7 @@ class VolumeFile:
         size = self._volume.size * units.Gi
         formats.record(self._volume, file_format, self.share.location)
         self._create_empty(self.path, size if file_format == 'raw' else 0)
-        with self._removed_on_error(self.path):
+        with self._hands.removed_on_error(self.path):
             self._lay_out(self.path, file_format, size, self._means.thick)
 
     def create_from(self, source, chain, file_format):
@@ -264,7 +242,7 @@ class VolumeFile:
         path = source.readable(chain)
         formats.record(self._volume, file_format, self.share.location)
         self._create_empty(self.path, 0)
-        with self._removed_on_error(self.path):
+        with self._hands.removed_on_error(self.path):
             if alone and self._call('clone', 'clone', path, self.path,
                                     limit=_CLONE_LIMIT):
                 self._grow(self.path, file_format, chain.active.size,
@@ -297,7 +275,8 @@ class VolumeFile:
 
     def _copy_bytes(self, path):
         """Copy a file as it is. Returns False where that cannot be done."""
-        return copying.copy(self._call, path, self.path, **self._watch())
+        return copying.copy(self._hands.call, path, self.path,
+                            **self._hands.watch())
 
     def take(self, name, file_format, size, new_size):
         """Make a file that lies on the share its own.
@@ -316,7 +295,7 @@ class VolumeFile:
     def open_for_hosts(self, name):
         """Give a file that somebody else made the mode of a volume's."""
         self._call('chmod', 'set_mode', self.path_of(name),
-                   self._means.rights.mode)
+                   self._hands.mode)
 
     def blank(self, path, file_format, thick=False):
         """Make a file of it all zeroes: it may be filled a second time.
@@ -332,7 +311,7 @@ class VolumeFile:
         new = self.path_of(names.temporary(self.name, names.NEW_BASE))
         self._call('delete', 'remove', new)
         self._create_empty(new, 0)
-        with self._removed_on_error(new):
+        with self._hands.removed_on_error(new):
             self._lay_out(new, file_format, self._volume.size * units.Gi,
                           thick)
             self._call('rename', 'replace', new, path)
@@ -397,7 +376,7 @@ class VolumeFile:
         name = names.temporary(self.name, names.PLAIN_COPY)
         copy = self.path_of(name)
         self._create_empty(copy, chain.active.size)
-        with self._removed_on_error(copy):
+        with self._hands.removed_on_error(copy):
             self.run(image.convert(path, chain.active.format, copy, 'raw'))
         return name
 
@@ -413,56 +392,10 @@ class VolumeFile:
         self._call('delete', 'remove', self.path_of(
             names.temporary(self.name, names.PLAIN_COPY)))
 
-    # How work is done
-
-    def run(self, operation, watcher=None):
-        """Run long work on it, and log how it goes.
-
-        :param watcher: called with percentages, as the log is
-        """
-        operation.run(self._means.run, **self.watching(watcher))
-
-    def watching(self, watcher=None):
-        """How long work can be followed and stopped, by who runs it."""
-        if self._means.run is not command.run:
-            return {}
-        return self._watch(watcher)
-
-    def _watch(self, watcher=None):
-        return {'aborted': locks.until_stop(),
-                'progress': progress.Log(
-                    'Working on volume %s' % self._volume.id, watcher)}
-
-    def _call(self, what, function, *args, limit=None):
-        with _explained(self._volume, self.share, args[0]):
-            return self._means.shares.call(
-                self.share, what, getattr(self._means.files, function),
-                *args, limit=limit)
-
-    def _call_all(self, what, calls):
-        """Make several calls, one after the other, in one hand-over.
-
-        As root they are made one by one: each goes to another process, and
-        what proves the share must not be called where the way there is.
-
-        :param calls: (function, its arguments) of each
-        """
-        some = [(getattr(self._means.files, function), args)
-                for function, args in calls]
-        if any(getattr(function, 'remote', False) for function, __ in some):
-            for function, args in calls:
-                self._call(what, function, *args)
-            return
-        row = offload.Row(some, self._means.shares.prover(self.share))
-        with _explained(self._volume, self.share, calls[0][1][0]):
-            try:
-                self._means.shares.call(self.share, what, row)
-            except errors.ShareTimeout:
-                row.stop()
-                raise
+    # How a file is made
 
     def _create_empty(self, path, size):
-        self._call('create', 'create', path, size, self._means.rights.mode)
+        self._call('create', 'create', path, size, self._hands.mode)
         if self._means.rights.are_open:
             LOG.warning('%s can be read and written by everyone', path)
 
@@ -474,51 +407,3 @@ class VolumeFile:
             self._call('write', 'lay_out', path, size)
         elif thick:
             allocate.reserve(path, 0, size, self._means.run)
-
-    @contextlib.contextmanager
-    def _removed_on_error(self, path):
-        """Leave no half-made file behind."""
-        try:
-            yield
-        except BaseException:
-            with excutils.save_and_reraise_exception():
-                try:
-                    self._call('delete', 'remove', path)
-                except exception.RemoteFSException as error:
-                    LOG.error('%s is left behind, delete the volume: %s',
-                              path, error)
-
-
-class _Hands:
-    """What an executor works with, see store.executor."""
-
-    def __init__(self, file, watcher, ask):
-        self._file = file
-        self._watcher = watcher
-        self.ask = ask
-        self.has_guest = states.is_attached(file._volume)
-        self.call = file._call
-        self.call_all = file._call_all
-        self.mode = file._means.rights.mode
-
-    def run(self, operation):
-        self._file.run(operation, self._watcher)
-
-
-@contextlib.contextmanager
-def _explained(volume, share, path):
-    """Turn what the file system says into what the operator understands."""
-    try:
-        yield
-    except FileExistsError as error:
-        raise errors.VolumeFileExists(volume=volume.id,
-                                      path=error.filename or path)
-    except FileNotFoundError as error:
-        raise errors.VolumeFileMissing(volume=volume.id,
-                                       path=error.filename or path,
-                                       share=share.location)
-    except OSError as error:
-        raise errors.VolumeFileInvalid(
-            volume=volume.id, path=error.filename or path,
-            reason='%s (%s)' % (error.strerror,
-                                errno.errorcode.get(error.errno, '?')))

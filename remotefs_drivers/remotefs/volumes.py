@@ -33,6 +33,7 @@ from oslo_log import log as logging
 from remotefs_drivers import attachments
 from remotefs_drivers import errors
 from remotefs_drivers import formats
+from remotefs_drivers import hands
 from remotefs_drivers import images
 from remotefs_drivers import locks
 from remotefs_drivers import options
@@ -165,7 +166,7 @@ class RemoteFSDriver(driver.VolumeDriver):
                                      self._is_new_installation,
                                      lambda: self._mark(usable)))
         by_daemon = decided.as_root and os.geteuid() != 0
-        self._means = volumefile.Means(
+        self._means = hands.Means(
             shares=self._shares, rights=decided, thick=self._settings.thick,
             legacy_format=self._settings.legacy_format,
             files=privileged if by_daemon else direct,

@@ -68,4 +68,5 @@ def test_it_is_found(verb, sabotage, expected, benches, capsys):
     with capsys.disabled():
         print('\n%s, %s: %s' % (verb, sabotage.__name__.strip('_'),
                                 report.line()))
+    assert report.cuts, report.text()
     assert expected in report.kinds(), report.text()

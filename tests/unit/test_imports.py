@@ -34,6 +34,8 @@ FLOORS = [
     ('remotefs',),
     # The file of one volume, on its share; what Nova does for us.
     ('volumefile', 'nova'),
+    # How work on it is done.
+    ('hands',),
     # What they decide by, and Glance.
     ('attachments', 'settings', 'formats', 'images', 'locks', 'options',
      'states'),
