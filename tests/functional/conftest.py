@@ -55,7 +55,17 @@ LAYERED = MODES + [pytest.param('nfs-%s' % mode, marks=pytest.mark.root)
                    for mode in MODES]
 
 #: One of each driver and of each mode, for what is the same in all.
-SOME_LAYERED = [LAYERED[len(MODES) - 1], LAYERED[len(MODES)]]
+SOME_LAYERED = [pytest.param(MODES[-1]), LAYERED[len(MODES)]]
+
+
+def some_with(*values):
+    """SOME_LAYERED, each with some of the values: they take turns.
+
+    For what takes long, and is the same for all values in all of them.
+    """
+    return [pytest.param(*kind.values, value, marks=kind.marks)
+            for kind, value in zip(SOME_LAYERED * len(values), values)]
+
 
 #: Names of the backends with raw and with qcow2 volumes, and of the one with
 #: raw volumes that can have snapshots.

@@ -23,6 +23,11 @@ from tests.functional import steps as the_steps
 some = pytest.mark.parametrize('layered_user', conftest.SOME_LAYERED,
                                indirect=True)
 
+#: The same, for what takes minutes.
+few = pytest.mark.parametrize('layered_user, busy',
+                              conftest.some_with(*attached.FORMATS),
+                              indirect=True)
+
 
 @pytest.fixture(params=sorted(attached.FORMATS))
 def busy(life, request):
@@ -46,7 +51,7 @@ def test_snapshots_come_and_go(busy):
     user.delete(busy.volume)
 
 
-@some
+@few
 def test_a_copy_of_it(busy):
     """By a snapshot that goes in the end: a clone, an image, a backup."""
     user = busy.user
@@ -91,7 +96,7 @@ def test_a_hard_reboot(busy):
     busy.user.delete(busy.volume)
 
 
-@some
+@few
 def test_attached_and_detached_in_between(busy):
     user = busy.user
     first = busy.snap()
