@@ -112,9 +112,9 @@ def test_snapshots_in_secure_mode(rig, tmp_path, options, new):
 def test_a_snapshot_in_error_can_be_deleted(one, monkeypatch):
     """Whether there is anything of it, or not."""
     with monkeypatch.context() as patch:
-        patch.setenv('PATH', '/nowhere')
+        patch.setattr(os, 'pwrite', _no_room)
         failed = _new(one)
-        with pytest.raises(errors.CommandFailed):
+        with pytest.raises(errors.VolumeFileInvalid, match='No space'):
             one.driver.create_snapshot(failed)
     failed.status = 'error'
     failed.save()
@@ -207,3 +207,7 @@ def test_delete_that_is_cut_off_anywhere(rig, tmp_path, monkeypatch):
                 assert made.volume.name + '.info' in stages.left(share)
         driver.delete_volume(made.reload())
         assert stages.left(share) == set()
+
+
+def _no_room(*unused):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
