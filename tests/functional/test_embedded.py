@@ -192,6 +192,14 @@ def hanging_qemu_img(tmp_path, monkeypatch):
     over.touch()
 
 
+def make_thick(cloud):
+    """Have beta be the first backend, and its volumes made by qemu-img."""
+    backends = cloud.spec.backends
+    cloud.spec = cloud.spec.replace(backends={
+        'beta': dict(backends['beta'], nas_volume_prov_type='thick'),
+        'alpha': backends['alpha']})
+
+
 def hang_in_create(cloud, started):
     """The volume that is being made, for ever."""
     volume = cloud.cinder.volumes.create(1, volume_type='beta').id
@@ -204,6 +212,7 @@ def hang_in_create(cloud, started):
 def test_it_stops_with_requests_under_way(new_cloud, concurrency,
                                           hanging_qemu_img):
     cloud = new_cloud(concurrency=concurrency, glance=False)
+    make_thick(cloud)
     cloud.start()
     hang_in_create(cloud, hanging_qemu_img)
     start = time.monotonic()
@@ -228,9 +237,7 @@ def test_a_service_knows_what_it_was_doing(new_cloud, concurrency, end,
                                            hanging_qemu_img):
     """By its id in the database, which is not that of the last service."""
     cloud = new_cloud(concurrency=concurrency, glance=False)
-    backends = cloud.spec.backends
-    cloud.spec = cloud.spec.replace(backends={
-        name: backends[name] for name in ('beta', 'alpha')})
+    make_thick(cloud)
     cloud.start()
     volume = hang_in_create(cloud, hanging_qemu_img)
     assert workers(cloud) == [(volume, 'embedded@beta')]
