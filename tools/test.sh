@@ -43,7 +43,7 @@ RINGS='pep8 docs unit functional crash demo short realnfs'
 TEST_USER=remotefs-test
 USER_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Seconds after which a run of pytest is killed.
-LIMIT=3600
+LIMIT=4800
 export PATH="$PATH:/usr/sbin:/sbin" PYTHONDONTWRITEBYTECODE=1
 
 ALLOW_MISSING=
