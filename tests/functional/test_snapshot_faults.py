@@ -110,8 +110,8 @@ def _holds_one_of(one, states):
 class _Fault:
     """Lets call number n on the share, or child, fail."""
 
-    CHANGING = frozenset(['create', 'remove', 'replace', 'write_atomic',
-                          'sync_folder'])
+    CHANGING = frozenset(['create', 'create_overlay', 'remove', 'replace',
+                          'write_atomic', 'sync_folder'])
 
     def __init__(self, driver, number, done, error):
         self.hit = False
