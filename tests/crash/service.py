@@ -22,6 +22,7 @@ import os
 import signal
 import traceback
 
+_START, _DO = 'start', 'do'
 _READY, _DONE, _FAILED, _DIED = 'ready', 'done', 'failed', 'died'
 
 
@@ -55,7 +56,7 @@ class Service:
     def start(self, *args):
         """Begin a service, when there is none."""
         assert self.pid is None
-        self._connection.send(args)
+        self._connection.send((_START, args))
         self.pid = self._receive()
 
     def do(self, name, *args):
@@ -64,7 +65,7 @@ class Service:
         :returns: what it returned
         :raises Died, Failed:
         """
-        self._connection.send((name, args))
+        self._connection.send((_DO, (name, args)))
         return self._receive()
 
     def strike(self):
@@ -102,7 +103,10 @@ def _nurse(connection, prepare, begin):
     try:
         prepared = prepare()
         while True:
-            args = connection.recv()
+            what, args = connection.recv()
+            if what == _DO:
+                # It was for one that died before it got it.
+                continue
             pid = os.fork()
             if pid == 0:
                 _serve(connection, begin, prepared, args)
@@ -121,7 +125,7 @@ def _serve(connection, begin, prepared, args):
         methods = begin(prepared, *args)
         connection.send((_READY, os.getpid()))
         while True:
-            name, args = connection.recv()
+            __, (name, args) = connection.recv()
             connection.send(_answer(methods, name, args))
     except (EOFError, OSError):
         pass

@@ -264,6 +264,9 @@ class Walk:
             for number in range(_THREADS)]
         self._failed = False
 
+    def begin(self):
+        """The database is there then, and what the families write."""
+
     def live(self):
         """Until it is killed."""
         self._in_threads(self._live)
@@ -299,6 +302,13 @@ class Walk:
         family.repair()
         family.check(snapshots=True)
         family.end()
+
+
+def _lives(folder, backend, seed, life):
+    """Whether a life that nobody cuts short ends well."""
+    __, status = os.waitpid(
+        _fork(folder, verbs.BACKENDS[backend], seed, life), 0)
+    return status == 0
 
 
 def _fork(folder, options, seed, life):
@@ -349,16 +359,13 @@ def test_a_walk(backend, tmp_path, capsys):
     dice = random.Random(seed)
     limit = time.monotonic() + float(os.environ.get(_SECONDS, 30))
     kills = 0
-    well = True
+    well = _lives(folder, backend, seed, 'begin')
     while well and time.monotonic() < limit:
         pid = _fork(folder, verbs.BACKENDS[backend], '%s %d' % (seed, kills),
                     'live')
         well = _kill(pid, dice.uniform(1, 4))
         kills += well
-    if well:
-        __, status = os.waitpid(
-            _fork(folder, verbs.BACKENDS[backend], seed, 'end'), 0)
-        well = status == 0
+    well = well and _lives(folder, backend, seed, 'end')
     told = list(_histories(folder))
     steps = sum(each.count(' done') for each in told)
     with capsys.disabled():
