@@ -382,7 +382,7 @@ ring_realnfs() {
 # The rings that were asked for, the long ones first.
 QUEUE="$WORK/queue"
 queue_rings() {
-    for ring in functional_as_root functional crash realnfs short demo unit \
+    for ring in functional realnfs functional_as_root crash short demo unit \
         docs pep8; do
         if asked "${ring%_as_root}"; then
             printf '%s\n' "$ring"
