@@ -69,6 +69,11 @@ class ShareNotMounted(ShareUnavailable):
                 '%(reason)s')
 
 
+class MountDead(ShareUnavailable):
+    message = _('Share %(share)s is mounted, and the mount is dead: '
+                '%(reason)s')
+
+
 class ShareTimeout(ShareUnavailable):
     message = _('Share %(share)s did not answer within %(seconds)s seconds '
                 '(%(what)s). Check the server and the network; the limit is '

@@ -33,6 +33,8 @@ LOG = logging.getLogger(__name__)
 #: threads of a dead share can be stuck.
 _AT_ONCE = 4
 _LONG_AT_ONCE = 2
+#: What a child says of a mount that is dead, in the C locale.
+_NOT_CONNECTED = 'Transport endpoint is not connected'
 
 
 class Gate:
@@ -75,7 +77,8 @@ class Gate:
         """Ask for the capacity by a child process; the share is up or down.
 
         :returns: a capacity.Capacity
-        :raises ShareTimeout, ShareUnavailable: when it does not answer
+        :raises ShareTimeout, MountDead, ShareUnavailable: when it does not
+                                                           answer
         """
         try:
             answer = capacity.ask(self.path, self._timeout)
@@ -83,8 +86,9 @@ class Gate:
             self._mark_down()
             raise self._silent('statfs', self._timeout)
         except errors.CommandFailed as error:
-            raise errors.ShareUnavailable(share=self._location,
-                                          reason=str(error))
+            kind = (errors.MountDead if _NOT_CONNECTED in str(error)
+                    else errors.ShareUnavailable)
+            raise kind(share=self._location, reason=str(error))
         if self._down:
             LOG.info('Share %s answers again', self._location)
             self._down = False

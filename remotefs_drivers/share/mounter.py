@@ -19,7 +19,9 @@ A mounter has
   the share;
 * ``mount(share, limit=None)`` and ``unmount(share)``;
 * ``prove(path)``: called in the same breath as the work on the share; it
-  raises when the path is not the share.
+  raises when the path is not the share, MountDead where a new mount would
+  help;
+* ``renew(share, limit=None)``: makes that.
 """
 
 import functools
@@ -67,7 +69,7 @@ class BrickMounter:
             self._client(None, options).get_mount_point)
 
     def path(self, share):
-        return self._mount_point(share.location)
+        return self._mount_point(self._name(share))
 
     def is_there(self, share):
         return self._find(share) is not None
@@ -91,7 +93,7 @@ class BrickMounter:
         if not self.is_there(share):
             return
         try:
-            _run_as_root(['umount', self.path(share)], self._timeout)
+            run_as_root(['umount', self.path(share)], self._timeout)
             os.rmdir(self.path(share))
         except (errors.CommandFailed, errors.CommandTimeout,
                 OSError) as error:
@@ -100,6 +102,10 @@ class BrickMounter:
 
     def prove(self, path):
         """Nothing: mountinfo has said so just before."""
+
+    def _name(self, share):
+        """What mount is told."""
+        return share.location
 
     def _mount(self, share, limit):
         commands = _Commands(limit or self._timeout)
@@ -111,7 +117,7 @@ class BrickMounter:
         options, flags = mount_options.merge(self._options, share.options)
         failure = 'mount ended without an error, but nothing is mounted there'
         try:
-            retry(self._client(commands, options).mount, share.location,
+            retry(self._client(commands, options).mount, self._name(share),
                   flags)
         except (brick_exception.BrickException, errors.CommandFailed,
                 errors.CommandTimeout, OSError,
@@ -136,7 +142,7 @@ class BrickMounter:
         :raises ShareNotMounted: when it is another share's
         """
         mount = mountinfo.find(self.path(share))
-        if mount is not None and not _same(mount.source, share.location):
+        if mount is not None and not _same(mount.source, self._name(share)):
             raise errors.ShareNotMounted(
                 share=share.location, path=self.path(share),
                 reason='%s is mounted there; unmount it' % mount.source)
@@ -144,10 +150,13 @@ class BrickMounter:
 
     def _undo_late(self, share):
         """Take down what a mount that was killed has still finished."""
-        if not self.is_there(share):
-            return
+        if self.is_there(share):
+            self._detach(share)
+
+    def _detach(self, share):
+        """Take a mount down that does not answer, whoever uses it."""
         try:
-            _run_as_root(['umount', '-l', self.path(share)], self._timeout)
+            run_as_root(['umount', '-l', self.path(share)], self._timeout)
         except (errors.CommandFailed, errors.CommandTimeout) as error:
             LOG.error('Share %s does not answer and stays mounted: %s',
                       share.location, error)
@@ -173,7 +182,7 @@ class _Commands:
         """Run a command; the arguments are those of processutils."""
         if self.hung:
             raise self.hung
-        run = _run_as_root if kwargs.get('run_as_root') else command.run
+        run = run_as_root if kwargs.get('run_as_root') else command.run
         try:
             return run(list(argv), timeout=self._timeout)
         except errors.CommandTimeout as error:
@@ -185,7 +194,8 @@ class _Commands:
                 stderr=six.text_type(error), cmd=' '.join(argv))
 
 
-def _run_as_root(argv, timeout):
+def run_as_root(argv, timeout):
+    """As command.run, by whoever is root."""
     run = command.run if os.geteuid() == 0 else privileged.run
     return run(argv, timeout=timeout)
 

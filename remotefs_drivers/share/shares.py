@@ -17,7 +17,7 @@ still hold volumes, and the gate to each. Nothing here is changed in place
 while others read it: a new table takes the place of the old one.
 """
 
-import functools
+import contextlib
 
 from oslo_log import log as logging
 
@@ -118,14 +118,20 @@ class Shares:
         """
         if self._mounter.is_there(share):
             return
+        with self._mounting(share, limit):
+            if not self._mounter.is_there(share):
+                self._mounter.mount(share, limit)
+
+    @contextlib.contextmanager
+    def _mounting(self, share, limit):
+        """Nobody else mounts it meanwhile; limit as in ensure_mounted."""
         mounting = self._gate(share).mounting
         if not mounting.acquire(timeout=-1 if limit is None else limit):
             raise errors.ShareUnavailable(
                 share=share.location,
                 reason='it is being mounted for more than %s seconds' % limit)
         try:
-            if not self._mounter.is_there(share):
-                self._mounter.mount(share, limit)
+            yield
         finally:
             mounting.release()
 
@@ -139,6 +145,10 @@ class Shares:
         :raises ShareUnavailable: when it cannot be used
         """
         self.ensure_mounted(share)
+        return self._alive(share, None, self._call, share, what, function,
+                           args, limit)
+
+    def _call(self, share, what, function, args, limit):
         path = self.path(share)
         prove = self._mounter.prove
         the_gate = self._gate(share)
@@ -151,9 +161,16 @@ class Shares:
     def prover(self, share):
         """A function that proves that a share is there, and itself.
 
-        For who makes several calls in one: between two of them.
+        For who makes several calls in one: between two of them, none of
+        which is made again.
         """
-        return functools.partial(self._mounter.prove, self.path(share))
+        def prove():
+            try:
+                self._mounter.prove(self.path(share))
+            except errors.MountDead as error:
+                raise errors.ShareUnavailable(share=share.location,
+                                              reason=str(error))
+        return prove
 
     def check(self, share, limit=None):
         """The share's capacity, asked by a child process.
@@ -162,10 +179,33 @@ class Shares:
         :raises ShareUnavailable: when it cannot be used
         """
         self.ensure_mounted(share, limit)
+        return self._alive(share, limit, self._check, share)
+
+    def _check(self, share):
         answer = self._gate(share).check()
         self._gate(share).call('check', self._mounter.prove,
                                self.path(share))
         return answer
+
+    def _alive(self, share, limit, function, *args):
+        """Do something, once more where the mount turns out to be dead.
+
+        Nothing was done yet then: by its proof that is known.
+        """
+        try:
+            return function(*args)
+        except errors.MountDead as error:
+            self._renew(share, limit, error)
+        return function(*args)
+
+    def _renew(self, share, limit, reason):
+        """Mount a share anew, unless somebody else just did."""
+        with self._mounting(share, limit):
+            try:
+                self._check(share)
+            except errors.MountDead:
+                LOG.warning('%s; it is mounted anew', reason)
+                self._mounter.renew(share, limit)
 
     def check_all(self):
         """Check all shares of the table at once.

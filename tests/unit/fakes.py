@@ -61,13 +61,17 @@ class Mounter:
 
     :ivar broken: locations that cannot be mounted
     :ivar busy: locations that cannot be unmounted
-    :ivar calls: ('mount' or 'unmount', location, limit)
+    :ivar dead: paths of mounts that are dead
+    :ivar revived: those of them that a new mount makes alive
+    :ivar calls: ('mount', 'unmount' or 'renew', location, limit)
     """
 
     def __init__(self, base):
         self.base = str(base)
         self.broken = set()
         self.busy = set()
+        self.dead = set()
+        self.revived = set()
         self.calls = []
         self._mounted = set()
 
@@ -92,7 +96,16 @@ class Mounter:
                                           reason='busy')
         self._mounted.discard(self.path(share))
 
+    def renew(self, share, limit=None):
+        self.calls.append(('renew', share.location, limit))
+        self.dead -= self.revived
+        if self.path(share) in self.dead:
+            self._mounted.discard(self.path(share))
+            self.mount(share, limit)
+
     def prove(self, path):
+        if path in self.dead:
+            raise errors.MountDead(share=path, reason='no bricks')
         if path not in self._mounted:
             raise errors.ShareNotMounted(share=path, path=path,
                                          reason='not mounted')

@@ -47,6 +47,7 @@ CINDERS = {
     'ShareUnavailable': 'RemoteFSException',
     'MountFailed': 'RemoteFSException',
     'MountFailedBefore': 'RemoteFSException',
+    'MountDead': 'RemoteFSException',
     'ShareNotMounted': 'RemoteFSException',
     'ShareTimeout': 'RemoteFSException',
     # What the user can do something about: HTTP 400 where it gets so far.

@@ -73,6 +73,16 @@ def kill(server, the_gate):
         the_gate.call('stat', server.call)
 
 
+def test_a_mount_that_is_dead(server, the_gate):
+    """By what the child says, at once; a new mount helps then."""
+    server.failure = errors.CommandFailed(
+        program='stat', exit_code=1, command='stat',
+        stderr='stat: cannot read file system information for \'/mnt/a\': '
+               'Transport endpoint is not connected')
+    with pytest.raises(errors.MountDead, match='nas:/a'):
+        the_gate.check()
+
+
 def test_a_call_goes_through(server, the_gate):
     assert the_gate.call('stat', server.call, 7) == 7
     # Nobody asks a share that answers.

@@ -26,77 +26,15 @@ from remotefs_drivers.share import mounter
 from remotefs_drivers.share import mountinfo
 from remotefs_drivers.share import table
 from tests.unit import fakes
+from tests.unit import mounting
 
 SHARE = table.Share('nas:/a', '-o ro -v')
 PLAIN = table.Share('nas:/a')
 
 
-class System:
-    """Runs no command, but knows what it would have changed.
-
-    :ivar run: the commands, each with 'root' or 'user' before it
-    :ivar mounts: path -> what is mounted there
-    :ivar broken: what ends badly -> the error, as 'mount' or 'mkdir'
-    :ivar left: of these commands the first so many succeed
-    """
-
-    def __init__(self):
-        self.run = []
-        self.limits = []
-        self.mounts = {}
-        self.broken = {}
-        self.failures = None
-        self.works_anyway = False
-
-    def find(self, path):
-        source = self.mounts.get(path)
-        return source and mountinfo.Mount(source, 'nfs4', False)
-
-    def as_root(self, argv, timeout):
-        return self._run('root', argv, timeout)
-
-    def as_user(self, argv, timeout):
-        return self._run('user', argv, timeout)
-
-    def _run(self, who, argv, timeout):
-        program = argv[0]
-        self.run.append([who] + argv)
-        self.limits.append(timeout)
-        error = self.broken.get(program)
-        if error and self.failures != 0:
-            if self.failures is not None:
-                self.failures -= 1
-            if self.works_anyway:
-                self._change(argv)
-            raise error
-        self._change(argv)
-        return '', ''
-
-    def _change(self, argv):
-        if argv[0] == 'mkdir':
-            os.makedirs(argv[-1], exist_ok=True)
-        elif argv[0] == 'mount':
-            self.mounts[argv[-1]] = argv[-2]
-        elif argv[0] == 'umount':
-            self.mounts.pop(argv[-1], None)
-
-    def programs(self):
-        return [argv[1] for argv in self.run]
-
-
-def failed(words='mount.nfs: Connection refused'):
-    return errors.CommandFailed(program='mount', exit_code=32, stderr=words,
-                                command='mount ...')
-
-
-def hung():
-    return errors.CommandTimeout(program='mount', reason='no end', seconds=7,
-                                 command='mount ...')
-
-
 @pytest.fixture
 def system(monkeypatch):
-    made = System()
+    made = mounting.System()
     monkeypatch.setattr(mountinfo, 'find', made.find)
     monkeypatch.setattr(command, 'run', made.as_user)
     monkeypatch.setattr(privileged, 'run', made.as_root)
@@ -162,7 +100,7 @@ class TestMount:
 
     def test_no_other_version_is_tried_than_the_shares_own(self, build,
                                                            system):
-        system.broken['mount'] = failed()
+        system.broken['mount'] = mounting.failed()
         with pytest.raises(errors.MountFailed):
             build(options=None, attempts=1).mount(table.Share('nas:/a',
                                                               '-o vers=3'))
@@ -181,7 +119,7 @@ class TestMount:
         assert made.is_there(PLAIN)
 
     def test_older_versions_are_tried(self, build, system):
-        system.broken['mount'] = failed()
+        system.broken['mount'] = mounting.failed()
         system.failures = 1
         build(options=None).mount(PLAIN)
         assert system.programs() == ['mkdir', 'mount', 'mount']
@@ -192,28 +130,28 @@ class TestMount:
         (0, 1), (-1, 1),
     ])
     def test_attempts(self, build, system, pauses, attempts, tried):
-        system.broken['mount'] = failed()
+        system.broken['mount'] = mounting.failed()
         with pytest.raises(errors.MountFailed, match='Connection refused'):
             build(attempts=attempts).mount(PLAIN)
         assert system.programs().count('mount') == tried
         assert pauses == [1] * (tried - 1)
 
     def test_a_later_attempt_may_succeed(self, build, system):
-        system.broken['mount'] = failed()
+        system.broken['mount'] = mounting.failed()
         system.failures = 1
         made = build()
         made.mount(PLAIN)
         assert made.is_there(PLAIN)
 
     def test_a_limit_is_for_one_short_attempt(self, build, system):
-        system.broken['mount'] = failed()
+        system.broken['mount'] = mounting.failed()
         with pytest.raises(errors.MountFailed):
             build().mount(PLAIN, limit=7)
         assert system.programs() == ['mkdir', 'mount']
         assert system.limits == [7, 7]
 
     def test_the_folder_cannot_be_made(self, build, system, path):
-        system.broken['mkdir'] = failed('mkdir: Permission denied')
+        system.broken['mkdir'] = mounting.failed('mkdir: Permission denied')
         with pytest.raises(errors.MountFailed) as info:
             build().mount(PLAIN)
         assert 'Permission denied' in str(info.value)
@@ -233,7 +171,7 @@ class TestMount:
 
 class TestDeadServer:
     def test_other_versions_are_not_asked(self, build, system, pauses):
-        system.broken['mount'] = hung()
+        system.broken['mount'] = mounting.hung()
         with pytest.raises(errors.MountFailed, match='was killed'):
             build(options=None).mount(PLAIN)
         assert system.programs() == ['mkdir', 'mount']
@@ -241,7 +179,7 @@ class TestDeadServer:
 
     def test_what_was_mounted_late_is_taken_down(self, build, system, path):
         """The killed command's child may have finished the mount."""
-        system.broken['mount'] = hung()
+        system.broken['mount'] = mounting.hung()
         system.works_anyway = True
         with pytest.raises(errors.MountFailed):
             build().mount(PLAIN)
@@ -249,8 +187,8 @@ class TestDeadServer:
         assert system.mounts == {}
 
     def test_a_failure_of_that_hides_nothing(self, build, system):
-        system.broken.update({'mount': hung(),
-                              'umount': failed('umount: busy')})
+        system.broken.update({'mount': mounting.hung(),
+                              'umount': mounting.failed('umount: busy')})
         system.works_anyway = True
         with pytest.raises(errors.MountFailed, match='was killed'):
             build().mount(PLAIN)
@@ -258,7 +196,8 @@ class TestDeadServer:
     def test_the_mount_of_somebody_faster_is_not_taken_down(self, build,
                                                             system):
         """Two backends with the same share start at the same time."""
-        system.broken['mount'] = failed('mount.nfs: busy or already mounted')
+        system.broken['mount'] = mounting.failed(
+            'mount.nfs: busy or already mounted')
         system.works_anyway = True
         made = build(attempts=1)
         made.mount(PLAIN)
@@ -267,7 +206,7 @@ class TestDeadServer:
 
 
 class TestSoonAfterAFailure:
-    @pytest.mark.parametrize('error', [failed(), hung()])
+    @pytest.mark.parametrize('error', [mounting.failed(), mounting.hung()])
     @pytest.mark.parametrize('limit', [None, 7])
     def test_nothing_is_tried(self, build, system, clock, error, limit):
         system.broken['mount'] = error
@@ -283,7 +222,7 @@ class TestSoonAfterAFailure:
         assert 'in 20 seconds' in str(second.value)
 
     def test_it_is_tried_when_the_time_is_over(self, build, system, clock):
-        system.broken['mount'] = failed()
+        system.broken['mount'] = mounting.failed()
         system.failures = 1
         made = build(attempts=1)
         with pytest.raises(errors.MountFailed):
@@ -293,7 +232,7 @@ class TestSoonAfterAFailure:
         assert made.is_there(PLAIN)
 
     def test_other_shares_are_mounted(self, build, system, clock):
-        system.broken['mount'] = failed()
+        system.broken['mount'] = mounting.failed()
         system.failures = 1
         made = build(attempts=1)
         with pytest.raises(errors.MountFailed):
@@ -337,7 +276,7 @@ class TestUnmount:
     def test_what_is_busy_stays(self, build, system, path):
         made = build()
         made.mount(PLAIN)
-        system.broken['umount'] = failed('umount: target is busy')
+        system.broken['umount'] = mounting.failed('umount: target is busy')
         with pytest.raises(errors.ShareUnavailable, match='is busy'):
             made.unmount(PLAIN)
         assert made.is_there(PLAIN)

@@ -18,6 +18,7 @@ import threading
 import pytest
 
 from remotefs_drivers import errors
+from remotefs_drivers import offload
 from remotefs_drivers.share import capacity
 from remotefs_drivers.share import shares
 from remotefs_drivers.share import table
@@ -219,3 +220,72 @@ def _remote(function):
         return function(*args)
     call.remote = True
     return call
+
+
+class TestDeadMount:
+    @pytest.fixture
+    def dead(self, made, mounter):
+        """Of the share A; its server is back already."""
+        made.ensure_mounted(A)
+        mounter.calls.clear()
+        mounter.dead = {mounter.path(A)}
+        mounter.revived = {mounter.path(A)}
+        return mounter
+
+    def test_it_is_made_anew_before_the_call(self, made, dead):
+        calls = []
+        made.call(A, 'create', calls.append, 1)
+        assert calls == [1]
+        assert dead.calls == [('renew', 'nas:/a', None)]
+
+    def test_before_the_capacity_is_told(self, made, dead):
+        assert made.check(A, limit=3).total
+        assert dead.calls == [('renew', 'nas:/a', 3)]
+
+    def test_others_go_on(self, made, dead):
+        made.call(B, 'create', lambda: None)
+        assert dead.calls == [('mount', 'nas:/b', None)]
+
+    def test_it_stays_dead(self, made, dead):
+        dead.revived = set()
+        calls = []
+        with pytest.raises(errors.MountDead):
+            made.call(A, 'create', calls.append, 1)
+        assert calls == []
+
+    def test_it_cannot_be_mounted_any_more(self, made, dead):
+        dead.revived = set()
+        dead.broken = {'nas:/a'}
+        with pytest.raises(errors.MountFailed):
+            made.call(A, 'create', pytest.fail)
+
+    def test_somebody_else_was_faster(self, made, dead, monkeypatch):
+        """One of two that wait for the same mount makes it."""
+        real = dead.prove
+
+        def prove(path):
+            try:
+                real(path)
+            except errors.MountDead:
+                dead.dead = set()
+                raise
+        monkeypatch.setattr(dead, 'prove', prove)
+        calls = []
+        made.call(A, 'create', calls.append, 1)
+        assert calls == [1]
+        assert dead.calls == []
+
+    def test_a_row_that_has_begun_is_not_begun_again(self, made, dead):
+        """Between two of its calls the bricks go."""
+        dead.dead = set()
+        dead.revived = set()
+        calls = []
+
+        def call(number):
+            calls.append(number)
+            dead.dead = {dead.path(A)}
+        row = offload.Row([(call, (1,)), (call, (2,))], made.prover(A))
+        with pytest.raises(errors.ShareUnavailable) as found:
+            made.call(A, 'write', row)
+        assert not isinstance(found.value, errors.MountDead)
+        assert calls == [1]
