@@ -14,7 +14,8 @@
 
 The rooms, from the top; each imports only from those below it::
 
-    posix, nfs      one driver for each kind of share, thin
+    posix, nfs, glusterfs
+                    one driver for each kind of share, thin
     remotefs/       the verbs, their locks and decisions
     volumefile      the files of one volume on its share
     nova            what the QEMU of a guest does for us, by way of Nova
@@ -26,6 +27,7 @@ The rooms, from the top; each imports only from those below it::
     locks           locks on volumes
     share/          which shares there are, mounting, capacity, choice
     settings        what the operator configured, frozen
+    connections     what hosts are told that attach a volume
     options         all options
     privileged      what needs root, in a privsep context of its own
     store/          what lies on a share, and what is done to it: files,

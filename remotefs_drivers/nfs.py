@@ -19,6 +19,7 @@ Cinder's tree.
 from cinder import interface
 from os_brick.remotefs import remotefs as remotefs_brick
 
+from remotefs_drivers import connections
 from remotefs_drivers import options
 from remotefs_drivers import remotefs
 from remotefs_drivers import settings
@@ -59,8 +60,5 @@ class NfsDriver(remotefs.RemoteFSSnapDriverDistributed):
             self._own.mount_attempts)
 
     def _connection(self, volume, share, name, file_format):
-        data = {'export': share.location, 'name': name,
-                'format': file_format}
-        if share.options:
-            data['options'] = share.options
-        return {'driver_volume_type': self.driver_volume_type, 'data': data}
+        return connections.share('nfs', share.location, name, file_format,
+                                 share.options)

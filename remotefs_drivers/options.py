@@ -74,7 +74,7 @@ nas_opts = [
 ]
 
 
-def _common(prefix):
+def _common(prefix, pool_per_share=True):
     """The options that every driver has, under its own prefix."""
     return [
         cfg.BoolOpt('%s_sparsed_volumes' % prefix,
@@ -93,7 +93,7 @@ def _common(prefix):
                         'that it counts as down until it answers a check, '
                         'and the other shares go on.'),
         cfg.BoolOpt('%s_pool_per_share' % prefix,
-                    default=True,
+                    default=pool_per_share,
                     help='Report each share to the scheduler as a pool of '
                          'its own. False reports one pool for the whole '
                          'backend, as the drivers in Cinder\'s tree do: '
@@ -143,6 +143,48 @@ nfs_opts = [
                     'before it is killed.'),
 ] + _common('nfs')
 
+glusterfs_opts = [
+    cfg.StrOpt('glusterfs_shares_config',
+               default='/etc/cinder/glusterfs_shares',
+               help='File with the shares: a line "address:/volume", '
+                    'optionally followed by "-o options", for each.'),
+    cfg.StrOpt('glusterfs_mount_point_base',
+               default='$state_path/mnt',
+               help='Folder below which the shares are mounted, each at '
+                    'the md5 of its name.'),
+    cfg.IntOpt('glusterfs_mount_attempts',
+               default=3,
+               help='How often mounting a share is tried before it counts '
+                    'as down. At least once, whatever the value.'),
+    cfg.IntOpt('glusterfs_mount_timeout',
+               default=60,
+               min=1,
+               help='Seconds that one attempt to mount a share may take '
+                    'before it is killed.'),
+    cfg.StrOpt('glusterfs_attach_type',
+               default='nfs',
+               choices=[
+                   ('nfs', 'an NFS export with the file in it, see '
+                           'glusterfs_nfs_exports'),
+                   ('glusterfs', 'the share, to be mounted by a host that '
+                                 'knows how: stock Nova does not'),
+                   ('local', 'the path of the file as a local device, the '
+                             'same on all hosts; raw volumes only'),
+                   ('gpfs', 'the same, by the name under which stock Nova '
+                            'accepts a file rather than a block device; '
+                            'raw volumes only'),
+               ],
+               help='How a volume is handed to the host that attaches it.'),
+    cfg.ListOpt('glusterfs_nfs_exports',
+                default=[],
+                help='For glusterfs_attach_type = nfs: the NFS export of '
+                     'each share, as share=address:/export pairs divided by '
+                     'commas, for example of NFS-Ganesha. A share without '
+                     'one is handed out under its own name, and the '
+                     'attaching host must have it mounted at '
+                     '<nfs_mount_point_base>/<md5 of the name>.'),
+] + _common('glusterfs', pool_per_share=False)
+
 posix_opts = [
     cfg.ListOpt('posix_directories',
                 default=[],
@@ -188,4 +230,5 @@ def give_way():
 
 def list_opts():
     """The entry point ``oslo.config.opts``: what a backend section takes."""
-    return [('backend_defaults', nas_opts + nfs_opts + posix_opts)]
+    return [('backend_defaults',
+             nas_opts + nfs_opts + glusterfs_opts + posix_opts)]

@@ -21,7 +21,7 @@ import os
 
 from cinder import interface
 
-from remotefs_drivers import errors
+from remotefs_drivers import connections
 from remotefs_drivers import options
 from remotefs_drivers import remotefs
 from remotefs_drivers import settings
@@ -63,23 +63,12 @@ class PosixDriver(remotefs.RemoteFSSnapDriverDistributed):
         path = os.path.join(self._shares.path(share), name)
         if states.is_cinders_own(volume):
             # A host of Cinder's has the directory itself.
-            return {'driver_volume_type': 'local',
-                    'data': {'device_path': path, 'format': file_format}}
+            return connections.device('local', path, file_format)
         if self.driver_volume_type == 'nfs':
-            return {'driver_volume_type': 'nfs',
-                    'data': {'export': self._export(share),
-                             'name': name,
-                             'format': file_format}}
+            return connections.share('nfs', self._export(share), name,
+                                     file_format)
         self._check_attachable(volume, file_format)
-        return {'driver_volume_type': self.driver_volume_type,
-                'data': {'device_path': path, 'format': file_format}}
-
-    def _check_attachable(self, volume, file_format):
-        if file_format != 'raw' and self.driver_volume_type != 'nfs':
-            raise errors.AttachTypeMismatch(
-                volume=volume.id, format=file_format,
-                attach_type=self.driver_volume_type,
-                option='posix_attach_type')
+        return connections.device(self.driver_volume_type, path, file_format)
 
     def _export(self, share):
         """The export of a directory; its path, where none is configured."""

@@ -28,6 +28,7 @@ from oslo_privsep import priv_context
 from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import image
+from remotefs_drivers.qemu import processes
 from remotefs_drivers.store import copying
 from remotefs_drivers.store import files
 from remotefs_drivers.store import guests
@@ -48,8 +49,10 @@ default = priv_context.PrivContext(
 )
 
 #: The programs that the daemon runs for us, and no others.
-PROGRAMS = frozenset(['dd', 'fallocate', 'mount', 'stat', 'umount',
-                      image.PROGRAM])
+PROGRAMS = frozenset(['chgrp', 'chmod', 'dd', 'fallocate', 'mount', 'stat',
+                      'umount', image.PROGRAM])
+#: Those that it ends, and no others.
+_ENDED = frozenset(['glusterfs'])
 
 
 def _entrypoint(function):
@@ -235,6 +238,14 @@ def judge(folder, wanted, said, legacy, own):
 def remove_volume(folder, base):
     """As removal.remove_volume."""
     return removal.remove_volume(folder, base)
+
+
+@_entrypoint
+def end(program, last):
+    """As processes.end, of the daemons that serve a mount."""
+    if program not in _ENDED:
+        raise ValueError('%s is not ended by root' % program)
+    return processes.end(program, last)
 
 
 @_entrypoint

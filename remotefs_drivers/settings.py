@@ -25,6 +25,7 @@ from typing import Optional
 
 from cinder.volume import volume_utils
 
+from remotefs_drivers import connections
 from remotefs_drivers import errors
 from remotefs_drivers.share import table
 
@@ -88,6 +89,22 @@ class Nfs:
 
 
 @dataclasses.dataclass(frozen=True)
+class Glusterfs:
+    """The options of GlusterfsDriver.
+
+    :ivar mount_timeout: seconds
+    :ivar exports: share -> NFS export that hosts attach it by
+    """
+
+    shares_config: str
+    mount_point_base: str
+    mount_attempts: int
+    mount_timeout: int
+    attach_type: str
+    exports: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
 class Posix:
     """The options of PosixDriver.
 
@@ -141,14 +158,27 @@ def read_nfs(configuration):
     options = configuration.nas_mount_options
     if options is None:
         options = configuration.nfs_mount_options
-    base = _absolute(configuration.nfs_mount_point_base,
-                     'nfs_mount_point_base')
     return Nfs(nas_location=_nas_location(configuration),
                shares_config=configuration.nfs_shares_config,
-               mount_point_base=os.path.realpath(base),
+               mount_point_base=_mount_point_base(configuration, 'nfs'),
                mount_options=options,
                mount_attempts=configuration.nfs_mount_attempts,
                mount_timeout=configuration.nfs_mount_timeout)
+
+
+def read_glusterfs(configuration):
+    """Read the options of GlusterfsDriver.
+
+    :raises ShareConfigInvalid: when one of them makes no sense
+    """
+    return Glusterfs(
+        shares_config=configuration.glusterfs_shares_config,
+        mount_point_base=_mount_point_base(configuration, 'glusterfs'),
+        mount_attempts=configuration.glusterfs_mount_attempts,
+        mount_timeout=configuration.glusterfs_mount_timeout,
+        attach_type=_attach_type(configuration, 'glusterfs'),
+        exports=types.MappingProxyType(dict(map(
+            _export, configuration.glusterfs_nfs_exports))))
 
 
 def read_posix(configuration):
@@ -162,16 +192,42 @@ def read_posix(configuration):
         raise errors.ShareConfigInvalid(
             option='posix_directories',
             reason='it names no directory, expected at least one')
-    attach_type = configuration.posix_attach_type
-    if configuration.posix_qcow2_volumes and attach_type != 'nfs':
-        raise errors.ShareConfigInvalid(
-            option='posix_attach_type',
-            reason='"%s" can carry raw volumes only, and posix_qcow2_volumes '
-                   'is true. Set posix_attach_type = nfs, or '
-                   'posix_qcow2_volumes = false' % attach_type)
+    attach_type = _attach_type(configuration, 'posix')
     exports = {_absolute(path, 'posix_nfs_exports'): export for path, export
                in configuration.posix_nfs_exports.items()}
     return Posix(directories, attach_type, types.MappingProxyType(exports))
+
+
+def _mount_point_base(configuration, prefix):
+    option = '%s_mount_point_base' % prefix
+    return os.path.realpath(_absolute(getattr(configuration, option),
+                                      option))
+
+
+def _attach_type(configuration, prefix):
+    """How hosts attach, if that can carry the volumes that are made."""
+    attach_type = _own(configuration, prefix, 'attach_type')
+    if (attach_type in connections.RAW_ONLY and
+            _own(configuration, prefix, 'qcow2_volumes')):
+        raise errors.ShareConfigInvalid(
+            option='%s_attach_type' % prefix,
+            reason='"%s" can carry raw volumes only, and %s_qcow2_volumes '
+                   'is true. Set %s_attach_type = nfs, or '
+                   '%s_qcow2_volumes = false' % (attach_type, prefix, prefix,
+                                                 prefix))
+    return attach_type
+
+
+def _export(pair):
+    """(share, export) of 'share=address:/export'."""
+    location, __, export = (part.strip() for part in pair.partition('='))
+    for part in location, export:
+        if not table.is_location(part, bare=True):
+            raise errors.ShareConfigInvalid(
+                option='glusterfs_nfs_exports',
+                reason='"%s" is not of the form share=address:/export'
+                       % pair)
+    return location, export
 
 
 def _nas_location(configuration):

@@ -31,6 +31,7 @@ from cinder.volume import volume_utils
 from oslo_log import log as logging
 
 from remotefs_drivers import attachments
+from remotefs_drivers import connections
 from remotefs_drivers import errors
 from remotefs_drivers import formats
 from remotefs_drivers import hands
@@ -112,7 +113,13 @@ class RemoteFSDriver(driver.VolumeDriver):
         raise NotImplementedError()
 
     def _check_attachable(self, volume, file_format):
-        """Raise when hosts could not attach a file of this format."""
+        """:raises AttachTypeMismatch: for a format that hosts do not take"""
+        if (file_format != 'raw' and
+                self.driver_volume_type in connections.RAW_ONLY):
+            raise errors.AttachTypeMismatch(
+                volume=volume.id, format=file_format,
+                attach_type=self.driver_volume_type,
+                option=self._settings.option('attach_type'))
 
     # Start
 

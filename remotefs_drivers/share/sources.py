@@ -27,12 +27,17 @@ LOG = logging.getLogger(__name__)
 
 
 class SharesFile:
-    """A shares file; read again only after it has changed."""
+    """A shares file; read again only after it has changed.
 
-    def __init__(self, path, option):
+    :param option: the name of the option that names it
+    :param bare: as in table.is_location
+    """
+
+    def __init__(self, path, option, bare=False):
         self.name = 'the shares file %s' % path
         self._path = path
         self._option = option
+        self._bare = bare
         self._seen = None
         self._table = table.Table()
 
@@ -57,7 +62,8 @@ class SharesFile:
 
     def _parse(self):
         with open(self._path, encoding='utf-8') as stream:
-            shares, complaints = table.parse(stream.read())
+            shares, complaints = table.parse(stream.read(),
+                                             self._bare)
         for complaint in complaints:
             LOG.error('%s, %s', self._path, complaint)
         return shares

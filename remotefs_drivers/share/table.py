@@ -25,6 +25,8 @@ import re
 from typing import Optional
 
 _LOCATION = re.compile(r'^(\[[^\]\s]+\]|[^:\s\[\]][^:]*):(/.*)$')
+#: An IPv6 address without brackets, as mount.glusterfs wants it.
+_BARE = re.compile(r'^[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%[^\s:/]+)?:(/.*)$')
 _COMMENT = re.compile(r'(^|\s)#.*$')
 
 
@@ -61,14 +63,19 @@ class Table(collections.abc.Mapping):
         return len(self._shares)
 
 
-def is_location(text):
-    """Whether the text reads 'address:/export' (IPv6 in brackets)."""
-    return _LOCATION.match(text) is not None
+def is_location(text, bare=False):
+    """Whether the text reads 'address:/export' (IPv6 in brackets).
+
+    :param bare: an IPv6 address need not be in brackets
+    """
+    return (_LOCATION.match(text) is not None or
+            bare and _BARE.match(text) is not None)
 
 
-def parse(text):
+def parse(text, bare=False):
     """Read a shares file.
 
+    :param bare: as in is_location
     :returns: (Table, complaints): a complaint for each line that cannot be
               used, which is left out. Of two lines with the same share the
               first one counts.
@@ -79,7 +86,7 @@ def parse(text):
         line = _COMMENT.sub('', line).strip()
         if not line:
             continue
-        share = _parse_line(line)
+        share = _parse_line(line, bare)
         if share is None:
             complaints.append('line %d: "%s" is not of the form '
                               'address:/export [-o options]'
@@ -92,11 +99,11 @@ def parse(text):
     return Table(shares.values()), complaints
 
 
-def _parse_line(line):
+def _parse_line(line, bare):
     fields = line.split(None, 1)
     location = fields[0].replace('\\040', ' ')
     options = fields[1].strip() if len(fields) > 1 else None
-    if not is_location(location):
+    if not is_location(location, bare):
         return None
     if options is not None and not options.startswith('-'):
         # Most likely a blank in the export that was not written \040.

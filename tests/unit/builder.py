@@ -28,10 +28,12 @@ from cinder.volume import configuration  # noqa: E402
 from cinder.volume import driver as cinder_driver  # noqa: E402
 
 from remotefs_drivers import formats  # noqa: E402
+from remotefs_drivers import glusterfs  # noqa: E402
 from remotefs_drivers import nfs  # noqa: E402
 from remotefs_drivers import posix  # noqa: E402
 from remotefs_drivers.qemu import command  # noqa: E402
 from remotefs_drivers.share import capacity  # noqa: E402
+from remotefs_drivers.share import gluster  # noqa: E402
 from remotefs_drivers.share import mounter  # noqa: E402
 from remotefs_drivers.share import shares  # noqa: E402
 from tests.unit import fakes  # noqa: E402
@@ -82,6 +84,14 @@ class Builder:
         options.setdefault('nfs_shares_config', path)
         return self.build(nfs.NfsDriver, **options)
 
+    def glusterfs(self, *lines, **options):
+        """The same with a GlusterfsDriver, 'g1:/v' if there are none."""
+        path = os.path.join(self.folder, 'glusterfs_shares')
+        with open(path, 'w') as stream:
+            stream.write('\n'.join(lines or ['g1:/v']) + '\n')
+        options.setdefault('glusterfs_shares_config', path)
+        return self.build(glusterfs.GlusterfsDriver, **options)
+
     def build(self, cls, is_new=True, setup=True, **options):
         """A driver with these options in its section."""
         conf = cfg.ConfigOpts()
@@ -123,6 +133,7 @@ class Builder:
                             lambda path, timeout: capacity.look(path))
         self._patch.setattr(mounter, 'BrickMounter',
                             lambda *unused: self.mounter)
+        self._patch.setattr(gluster, 'Mounter', lambda *unused: self.mounter)
         self._patch.setattr(shares.Shares, 'call',
                             self._step_of_call(shares.Shares.call))
         self._patch.setattr(formats, '_save',

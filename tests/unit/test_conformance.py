@@ -23,10 +23,11 @@ objects.register_all()
 from cinder.volume.drivers import lvm  # noqa: E402
 
 from remotefs_drivers import conformance  # noqa: E402
+from remotefs_drivers import glusterfs  # noqa: E402
 from remotefs_drivers import nfs  # noqa: E402
 from remotefs_drivers import posix  # noqa: E402
 
-DRIVERS = [posix.PosixDriver, nfs.NfsDriver]
+DRIVERS = [glusterfs.GlusterfsDriver, nfs.NfsDriver, posix.PosixDriver]
 
 
 def changed(**members):

@@ -19,6 +19,7 @@ from cinder import coordination  # noqa: F401  registers the option
 import pytest
 
 from remotefs_drivers import errors
+from remotefs_drivers import glusterfs
 from remotefs_drivers import nfs
 from remotefs_drivers import posix
 from remotefs_drivers import remotefs
@@ -35,6 +36,7 @@ CLUSTER = 'cluster@backend'
     (remotefs.RemoteFSSnapDriverDistributed, True),
     (posix.PosixDriver, True),
     (nfs.NfsDriver, True),
+    (glusterfs.GlusterfsDriver, True),
 ])
 def test_those_with_locks_of_a_cluster_support_one(cls, supported):
     assert cls.SUPPORTS_ACTIVE_ACTIVE is supported

@@ -18,6 +18,7 @@ from cinder import exception
 import pytest
 
 from remotefs_drivers import errors
+from remotefs_drivers import glusterfs
 from remotefs_drivers import nfs
 from remotefs_drivers import posix
 from remotefs_drivers import privileged
@@ -207,7 +208,7 @@ class TestRights:
 class TestBeforeStart:
     """Cinder forks after it has built the driver."""
 
-    @pytest.mark.parametrize('make', ['posix', 'nfs'])
+    @pytest.mark.parametrize('make', ['posix', 'nfs', 'glusterfs'])
     def test_nothing_is_touched(self, built, make):
         built.folder = os.path.join(built.folder, 'sub')
         os.makedirs(built.folder)
@@ -216,7 +217,8 @@ class TestBeforeStart:
         assert built.steps == [] and built.mounter.calls == []
 
     @pytest.mark.parametrize('cls', [remotefs.RemoteFSDriver,
-                                     posix.PosixDriver, nfs.NfsDriver])
+                                     posix.PosixDriver, nfs.NfsDriver,
+                                     glusterfs.GlusterfsDriver])
     def test_locks_are_freed_on_the_class(self, cls, monkeypatch):
         freed = []
         monkeypatch.setattr(cls.locks_class, 'forget',

@@ -29,7 +29,7 @@ FLOORS = [
     ('cmd',),
     ('embedded', 'conformance'),
     # One driver each, thin.
-    ('posix', 'nfs'),
+    ('glusterfs', 'nfs', 'posix'),
     # The verbs, for all drivers: they decide.
     ('remotefs',),
     # The file of one volume, on its share; what Nova does for us.
@@ -39,6 +39,8 @@ FLOORS = [
     # What they decide by, and Glance.
     ('attachments', 'settings', 'formats', 'images', 'locks', 'options',
      'states'),
+    # What hosts are told; pure.
+    ('connections',),
     # Where a share is, and whether it answers.
     ('share',),
     # What root does of the work below.

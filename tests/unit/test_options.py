@@ -45,6 +45,21 @@ NFS = {
     'nfs_assisted_create_timeout': 600,
     'nfs_assisted_delete_timeout': 7200,
 }
+GLUSTERFS = {
+    'glusterfs_shares_config': '/etc/cinder/glusterfs_shares',
+    'glusterfs_mount_point_base': '$state_path/mnt',
+    'glusterfs_mount_attempts': 3,
+    'glusterfs_mount_timeout': 60,
+    'glusterfs_attach_type': 'nfs',
+    'glusterfs_nfs_exports': [],
+    'glusterfs_sparsed_volumes': True,
+    'glusterfs_qcow2_volumes': False,
+    'glusterfs_share_timeout': 10,
+    'glusterfs_pool_per_share': False,
+    'glusterfs_legacy_base_format': None,
+    'glusterfs_assisted_create_timeout': 600,
+    'glusterfs_assisted_delete_timeout': 7200,
+}
 POSIX = {
     'posix_directories': [],
     'posix_attach_type': 'local',
@@ -57,7 +72,8 @@ POSIX = {
     'posix_assisted_create_timeout': 600,
     'posix_assisted_delete_timeout': 7200,
 }
-ALL = options.nas_opts + options.nfs_opts + options.posix_opts
+ALL = (options.nas_opts + options.nfs_opts + options.glusterfs_opts +
+       options.posix_opts)
 INTREE = (intree_remotefs.nas_opts + intree_remotefs.volume_opts +
           intree_nfs.nfs_opts)
 
@@ -69,6 +85,7 @@ def named(opts):
 @pytest.mark.parametrize('opts, expected', [
     (options.nas_opts, NAS),
     (options.nfs_opts, NFS),
+    (options.glusterfs_opts, GLUSTERFS),
     (options.posix_opts, POSIX),
 ])
 def test_names_and_defaults(opts, expected):
@@ -112,6 +129,7 @@ def test_the_old_name_of_nas_host(tmp_path):
     ('nfs_share_timeout', '0'),
     ('nfs_mount_timeout', '-1'),
     ('posix_attach_type', 'iscsi'),
+    ('glusterfs_attach_type', 'iscsi'),
 ])
 def test_what_oslo_config_refuses(tmp_path, name, value):
     path = tmp_path / 'cinder.conf'

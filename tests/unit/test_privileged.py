@@ -22,11 +22,12 @@ import pytest
 from remotefs_drivers import errors
 from remotefs_drivers import privileged
 from remotefs_drivers.qemu import command
+from remotefs_drivers.qemu import processes
 from remotefs_drivers.store import direct
 
 NAMES = sorted(name for name, found in vars(privileged).items()
                if privileged.default.is_entrypoint(found))
-ON_FILES = [name for name in NAMES if name != 'run']
+ON_FILES = [name for name in NAMES if name not in ('run', 'end')]
 
 
 @pytest.fixture
@@ -102,6 +103,17 @@ def test_no_other_program_is_run(argv, in_daemon, monkeypatch):
     monkeypatch.setattr(command, 'run', pytest.fail)
     with pytest.raises(ValueError):
         privileged.run(argv)
+
+
+def test_which_daemons_are_ended(in_daemon, monkeypatch):
+    ended = []
+    monkeypatch.setattr(processes, 'end', lambda *given: ended.append(given))
+    privileged.end('glusterfs', '/mnt/a')
+    assert ended == [('glusterfs', '/mnt/a')]
+    for program in 'glusterfsd', 'sh', '/tmp/glusterfs':
+        with pytest.raises(ValueError):
+            privileged.end(program, '/mnt/a')
+    assert len(ended) == 1
 
 
 @pytest.mark.parametrize('failure', [

@@ -21,11 +21,16 @@ import pytest
 objects.register_all()
 
 from remotefs_drivers import conformance  # noqa: E402
+from remotefs_drivers import glusterfs  # noqa: E402
 from remotefs_drivers import nfs  # noqa: E402
 from remotefs_drivers import posix  # noqa: E402
 
 README = pathlib.Path(__file__).parents[2] / 'README.rst'
-DRIVERS = {cls.__name__: cls for cls in (posix.PosixDriver, nfs.NfsDriver)}
+DRIVERS = {cls.__name__: cls for cls in (
+    posix.PosixDriver, nfs.NfsDriver, glusterfs.GlusterfsDriver)}
+#: Attach types besides nfs, where there is a choice.
+ATTACH_TYPES = {'PosixDriver': ['local', 'gpfs'],
+                'GlusterfsDriver': ['glusterfs', 'local', 'gpfs']}
 
 #: A row -> the methods without which it is not true.
 VERBS = {
@@ -105,9 +110,8 @@ def test_a_verb_is_there_or_not(verb, driver):
 @pytest.mark.parametrize('driver', DRIVERS)
 @pytest.mark.parametrize('verb', FEATURES)
 def test_the_scheduler_is_told_the_same(verb, driver):
-    said, attach_types = TABLE[verb][driver], ['nfs']
-    if driver == 'PosixDriver':
-        attach_types += ['local', 'gpfs']
+    said = TABLE[verb][driver]
+    attach_types = ['nfs', *ATTACH_TYPES.get(driver, [])]
     for attach_type in attach_types:
         # No more of it is asked than its class and this.
         made = object.__new__(DRIVERS[driver])

@@ -38,6 +38,7 @@ def section(tmp_path, monkeypatch):
         conf.register_opt(cfg.StrOpt('state_path', default='/state'))
         made = configuration.Configuration(driver.volume_opts, 'backend')
         made.append_config_values(options.nas_opts + options.nfs_opts +
+                                  options.glusterfs_opts +
                                   options.posix_opts)
         return made
     return read
@@ -175,6 +176,44 @@ class TestNfs:
         with pytest.raises(errors.ShareConfigInvalid,
                            match='nfs_mount_point_base'):
             settings.read_nfs(section('nfs_mount_point_base = %s' % path))
+
+
+class TestGlusterfs:
+    def test_what_is_read(self, section):
+        found = settings.read_glusterfs(section(
+            'glusterfs_attach_type = nfs',
+            'glusterfs_qcow2_volumes = true',
+            'glusterfs_nfs_exports = g1:/v=ganesha:/v, '
+            '[fd00::1]:/w = [fd00::9]:/export/w'))
+        assert dict(found.exports) == {'g1:/v': 'ganesha:/v',
+                                       '[fd00::1]:/w': '[fd00::9]:/export/w'}
+        assert found.attach_type == 'nfs'
+        assert found.mount_point_base == '/state/mnt'
+        with pytest.raises(TypeError):
+            found.exports['g1:/x'] = 'ganesha:/x'
+
+    @pytest.mark.parametrize('pair', ['g1:/v', 'g1:/v=', '=ganesha:/v',
+                                      'v=ganesha:/v', 'g1:/v=/export/v',
+                                      'g1:/v:ganesha:/v'])
+    def test_what_is_no_export(self, section, pair):
+        with pytest.raises(errors.ShareConfigInvalid,
+                           match='glusterfs_nfs_exports'):
+            settings.read_glusterfs(section('glusterfs_nfs_exports = '
+                                            + pair))
+
+    @pytest.mark.parametrize('attach_type, refused', [
+        ('nfs', False), ('glusterfs', False), ('local', True),
+        ('gpfs', True)])
+    def test_qcow2_needs_a_type_that_carries_it(self, section, attach_type,
+                                                refused):
+        made = section('glusterfs_attach_type = ' + attach_type,
+                       'glusterfs_qcow2_volumes = true')
+        if not refused:
+            settings.read_glusterfs(made)
+            return
+        with pytest.raises(errors.ShareConfigInvalid,
+                           match='glusterfs_attach_type = nfs'):
+            settings.read_glusterfs(made)
 
 
 class TestPosix:

@@ -57,6 +57,15 @@ BAD = [
     'nas:/a vers=4.2',
 ]
 
+#: Where IPv6 addresses need no brackets.
+BARE = [
+    ('fd00::1:/v', 'fd00::1:/v', None),
+    ('::1:/v -o x', '::1:/v', '-o x'),
+    ('fe80::1%eth0:/v', 'fe80::1%eth0:/v', None),
+    ('[fd00::1]:/v', '[fd00::1]:/v', None),
+    ('g1:/v', 'g1:/v', None),
+]
+
 NOTHING = ['', '   ', '\t', '#', '# nas:/a', '   # nas:/a']
 
 
@@ -65,6 +74,19 @@ def test_good_lines(line, location, options):
     shares, complaints = table.parse(line)
     assert dict(shares) == {location: table.Share(location, options)}
     assert complaints == []
+
+
+@pytest.mark.parametrize('line, location, options', BARE)
+def test_addresses_without_brackets(line, location, options):
+    shares, complaints = table.parse(line, bare=True)
+    assert list(shares.values()) == [table.Share(location, options)]
+    assert complaints == []
+
+
+@pytest.mark.parametrize('line', [each for each in BAD
+                                  if not each.startswith('fd00')])
+def test_nothing_else_is_taken_then(line):
+    assert table.parse(line, bare=True)[0] == table.Table()
 
 
 @pytest.mark.parametrize('line', BAD)
