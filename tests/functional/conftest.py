@@ -22,6 +22,7 @@ it. ``rig`` builds drivers in the process of the tests.
 """
 
 import contextlib
+import functools
 import os
 from unittest import mock
 
@@ -33,9 +34,14 @@ from remotefs_drivers.embedded.hypervisor import compute
 from remotefs_drivers.embedded import installed
 from remotefs_drivers.embedded import spec
 from tests.functional import attached
+from tests.functional import gluster_places
 from tests.functional import steps as the_steps
 from tests.harness import backends
+from tests.harness import gluster
+from tests.harness import keeper
 from tests.harness import misbehaviour
+from tests.harness import mounts
+from tests.harness import network
 from tests.harness import rabbitmq
 from tests.harness import stock
 from tests.harness import user_mount
@@ -50,12 +56,14 @@ MODES = [spec.EVENTLET] + (
 STOCK = [pytest.param(kind, marks=pytest.mark.root)
          for kind in ('stock', 'stock-nfs') if spec.THREADS in MODES]
 
-#: Embedded clouds with NfsDriver. It mounts, so it is for root.
-LAYERED = MODES + [pytest.param('nfs-%s' % mode, marks=pytest.mark.root)
-                   for mode in MODES]
+#: Embedded clouds with drivers that mount, so they are for root.
+NFS_CLOUDS, GLUSTERFS = (
+    [pytest.param('%s-%s' % (driver, mode), marks=pytest.mark.root)
+     for mode in MODES] for driver in ('nfs', 'glusterfs'))
+LAYERED = MODES + NFS_CLOUDS
 
 #: One of each driver and of each mode, for what is the same in all.
-SOME_LAYERED = [pytest.param(MODES[-1]), LAYERED[len(MODES)]]
+SOME_LAYERED = [pytest.param(MODES[-1]), NFS_CLOUDS[0]]
 
 
 def some_with(*values):
@@ -63,8 +71,11 @@ def some_with(*values):
 
     For what takes long, and is the same for all values in all of them.
     """
-    return [pytest.param(*kind.values, value, marks=kind.marks)
-            for kind, value in zip(SOME_LAYERED * len(values), values)]
+    kinds = SOME_LAYERED
+    return [pytest.param(*kinds[number % len(kinds)].values,
+                         values[number % len(values)],
+                         marks=kinds[number % len(kinds)].marks)
+            for number in range(max(len(kinds), len(values)))]
 
 
 #: Names of the backends with raw and with qcow2 volumes, and of the one with
@@ -120,6 +131,7 @@ class Clouds:
         self._stack = stack
         self._running = {}
         self._novas = {}
+        self._gluster = None
         #: Share -> the folder that it is an export of.
         self.behind = {}
 
@@ -127,10 +139,21 @@ class Clouds:
         """:param kind: a concurrency mode, or a name of those below"""
         if kind not in self._running:
             make = {'stock': self._stock, 'stock-nfs': self._stock_nfs,
-                    'nfs-eventlet': self._nfs, 'nfs-threads': self._nfs}
+                    'nfs-eventlet': self._nfs, 'nfs-threads': self._nfs,
+                    'glusterfs-eventlet': self._glusterfs,
+                    'glusterfs-threads': self._glusterfs}
             self._running[kind] = self._stack.enter_context(
                 make.get(kind, self._embedded)(kind))
         return self._running[kind]
+
+    def gluster(self):
+        """gluster.Gluster, a real one."""
+        if self._gluster is None:
+            net = self._stack.enter_context(network.Network())
+            made = gluster.Gluster(self._factory.mktemp('gluster'), net)
+            made.start()
+            self._gluster = made
+        return self._gluster
 
     def nova(self, kind):
         """compute.Compute of an embedded cloud."""
@@ -148,10 +171,10 @@ class Clouds:
             make_spec(self._folder(kind), kind, backup=True,
                       options={'DEFAULT': {**_BACKUP, **_IN_USE}})))
 
-    def _with_nova(self, kind, make, wanted, *args):
+    def _with_nova(self, kind, make, wanted, *args, **fields):
         nova = self._stack.enter_context(compute.Compute(
             self._factory.mktemp('nova-' + kind),
-            work=misbehaviour.Assisted))
+            work=misbehaviour.Assisted, **fields))
         made = make(nova.configured(wanted), *args)
         nova.cinder = cinder.Cinder(made)
         self._novas[kind] = nova
@@ -173,6 +196,25 @@ class Clouds:
                       options={'DEFAULT': {**_BACKUP, **_IN_USE}}),
             SHARES[kind])
         return self._with_nova(kind, _Mounting, wanted, self._mounter(kind))
+
+    def _glusterfs(self, kind):
+        """Guests have the shares by mounts of their own, as on a host."""
+        shares = {name: self.gluster().create('%s-%s' % (name, kind))
+                  for name in ('gamma', 'delta')}
+        wanted = backends.with_glusterfs(
+            make_spec(self._folder(kind), kind.partition('-')[2], backup=True,
+                      options={'DEFAULT': {**_BACKUP, **_IN_USE}}), shares)
+        hosts = str(self._factory.mktemp('host'))
+        for folder in wanted.root, hosts:
+            self._stack.enter_context(keeper.Keeper(folder))
+        for name, share in shares.items():
+            self.behind[share] = backends.mount_point(
+                wanted.backends[name], share)
+            mounts.mount('glusterfs', share,
+                         backends.mount_point_below(hosts, share))
+        return self._with_nova(
+            kind, clouds.Cloud, wanted, local_path=functools.partial(
+                cinder.local_path, mount_base=hosts))
 
     def _mounter(self, kind):
         """A stand-in for the NFS client, with empty exports."""
@@ -220,8 +262,9 @@ def steps(cloud, tmp_path):
 
 def _user(request, all_clouds, tmp_path):
     cloud = all_clouds.get(request.param)
-    return the_steps.Steps(cloud, tmp_path, NFS if request.param in SHARES
-                           else POSIX, all_clouds.behind)
+    mounts_some = 'nfs' in request.param or 'glusterfs' in request.param
+    return the_steps.Steps(cloud, tmp_path, NFS if mounts_some else POSIX,
+                           all_clouds.behind)
 
 
 @pytest.fixture(params=MODES + STOCK)
@@ -261,6 +304,17 @@ def moving_user(request, all_clouds, tmp_path):
 def rig(tmp_path_factory):
     """rig.Rig: drivers in this process, without the services."""
     return the_rig.Rig(tmp_path_factory.mktemp('rig'))
+
+
+@pytest.fixture
+def place(rig, all_clouds, tmp_path):
+    """gluster_places.Place: a volume of a real GlusterFS, for this test."""
+    made = gluster_places.Place(rig, all_clouds.gluster(), tmp_path)
+    try:
+        with keeper.Keeper(tmp_path):
+            yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture

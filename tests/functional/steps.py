@@ -21,6 +21,7 @@ import sqlite3
 
 from remotefs_drivers.embedded import waiting
 from tests.functional import content
+from tests.harness import backends
 
 
 class Steps:
@@ -222,7 +223,7 @@ class Steps:
         options = self.cloud.spec.backends[self._name(backend)]
         if 'posix_directories' in options:
             return options['posix_directories'][0]
-        with open(options['nfs_shares_config']) as stream:
+        with open(backends.shares_file(options)) as stream:
             return stream.read().split()[0]
 
     def share(self, backend):
@@ -253,8 +254,8 @@ class Steps:
 
     def mount_point_base(self, backend):
         """Where a backend's shares are mounted, None where none are."""
-        return self.cloud.spec.backends[self._name(backend)].get(
-            'nfs_mount_point_base')
+        return backends.mount_point_base(
+            self.cloud.spec.backends[self._name(backend)])
 
     def files(self, backend):
         """The names on a backend's share, without the markers."""

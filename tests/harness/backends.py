@@ -18,6 +18,7 @@ import os
 from remotefs_drivers.embedded import spec as specs
 
 NFS_DRIVER = 'remotefs_drivers.nfs.NfsDriver'
+GLUSTERFS_DRIVER = 'remotefs_drivers.glusterfs.GlusterfsDriver'
 
 
 def nfs(folder, name, shares, qcow2=False, **options):
@@ -25,27 +26,61 @@ def nfs(folder, name, shares, qcow2=False, **options):
 
     :param folder: an absolute path, for its shares file and mount points
     :param name: of the backend, unique in the folder
-    :param shares: lines of the shares file, as 'host:/export'
+    :param shares: for the shares file, as 'host:/export -o options'
     """
+    return _mounting('nfs', NFS_DRIVER, folder, name, shares, qcow2, options)
+
+
+def glusterfs(folder, name, shares, qcow2=False, **options):
+    """The same, with GlusterfsDriver."""
+    return _mounting('glusterfs', GLUSTERFS_DRIVER, folder, name, shares,
+                     qcow2, options)
+
+
+def _mounting(prefix, driver, folder, name, shares, qcow2, options):
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, '%s.shares' % name)
     with open(path, 'w') as lines:
-        lines.writelines(share.replace(' ', '\\040') + '\n'
-                         for share in shares)
+        lines.writelines(map(_line, shares))
     # Those who attach by os-brick have one base for all backends.
-    return {'volume_driver': NFS_DRIVER,
-            'nfs_shares_config': path,
-            'nfs_mount_point_base': os.path.join(folder, 'mnt'),
-            'nfs_mount_attempts': 1,
-            'nfs_qcow2_volumes': qcow2,
+    own = {'shares_config': path,
+           'mount_point_base': os.path.join(folder, 'mnt'),
+           'mount_attempts': 1,
+           'qcow2_volumes': qcow2}
+    return {'volume_driver': driver,
+            **{'%s_%s' % (prefix, option): value
+               for option, value in own.items()},
             **options}
 
 
+def _line(share):
+    location, dash, options = share.partition(' -o ')
+    return location.replace(' ', '\\040') + dash + options + '\n'
+
+
 def mount_point(options, share):
-    """Where a backend of :func:`nfs` mounts a share."""
-    return os.path.join(
-        os.path.realpath(options['nfs_mount_point_base']),
-        hashlib.md5(share.encode(), usedforsecurity=False).hexdigest())
+    """Where a backend of those above mounts a share."""
+    return mount_point_below(mount_point_base(options), share)
+
+
+def mount_point_base(options):
+    """Of any backend; None where nothing is mounted."""
+    return _find(options, '_mount_point_base')
+
+
+def shares_file(options):
+    """The path of a backend's, or None."""
+    return _find(options, '_shares_config')
+
+
+def _find(options, ending):
+    return next((value for option, value in options.items()
+                 if option.endswith(ending)), None)
+
+
+def mount_point_below(base, share):
+    return os.path.join(os.path.realpath(base), hashlib.md5(
+        share.encode(), usedforsecurity=False).hexdigest())
 
 
 def with_nfs(spec, shares):
@@ -53,8 +88,19 @@ def with_nfs(spec, shares):
 
     :param shares: share for each of the two names
     """
-    added = {name: nfs(spec.path('nfs'), name, [shares[name]],
-                       qcow2=(name == 'delta'))
+    return _with_gamma_and_delta(spec, nfs, shares)
+
+
+def with_glusterfs(spec, shares):
+    """The same on GlusterFS."""
+    # A pool tells the user of a cloud where a volume is.
+    return _with_gamma_and_delta(spec, glusterfs, shares,
+                                 glusterfs_pool_per_share=True)
+
+
+def _with_gamma_and_delta(spec, make, shares, **options):
+    added = {name: make(spec.path(make.__name__), name, [shares[name]],
+                        qcow2=(name == 'delta'), **options)
              for name in ('gamma', 'delta')}
     return spec.replace(backends={**spec.backends, **added})
 

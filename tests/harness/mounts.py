@@ -25,6 +25,9 @@ MOUNTINFO = '/proc/self/mountinfo'
 # Seconds for one umount; a dead server may hang it.
 _LIMIT = 5
 
+# Seconds for one mount.
+_MOUNT_LIMIT = 60
+
 _TICK = 0.01
 
 _ESCAPE = re.compile(r'\\([0-7]{3})')
@@ -43,6 +46,16 @@ def points():
     # Names may be no UTF-8.
     with open(MOUNTINFO, errors='surrogateescape') as table:
         return [_unescaped(line.split(' ')[4]) for line in table]
+
+
+def mount(kind, source, point):
+    """Mount something at a path, which is made.
+
+    :param kind: 'glusterfs', as mount has it
+    """
+    os.makedirs(point, exist_ok=True)
+    subprocess.run(['mount', '-t', kind, source, point], check=True,
+                   timeout=_MOUNT_LIMIT, stdin=subprocess.DEVNULL)
 
 
 def unmount_below(folder):

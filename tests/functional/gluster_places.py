@@ -1,0 +1,76 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Drivers on volumes of a real GlusterFS, each test with one of its own."""
+
+import itertools
+import os
+
+from tests.functional import stages
+from tests.functional import story
+from tests.harness import backends
+
+PATH = backends.GLUSTERFS_DRIVER
+#: Seconds within which a share must answer, and a mount be done.
+QUICK = {'glusterfs_share_timeout': 3, 'glusterfs_mount_timeout': 5,
+         'glusterfs_mount_attempts': 1}
+#: Seconds that the machine may be slower than it should.
+SLACK = 10
+
+
+class Place:
+    """A GlusterFS volume, and drivers that use it.
+
+    :param gluster: gluster.Gluster
+    :param folder: for mounts and shares files
+    :ivar name: of the volume
+    :ivar share: as in a shares file
+    """
+
+    _numbers = itertools.count()
+
+    def __init__(self, rig, gluster, folder):
+        self.rig = rig
+        self.gluster = gluster
+        self.name = 'place%d' % next(self._numbers)
+        self.share = gluster.create(self.name)
+        self._folder = str(folder)
+
+    def driver(self, *lines, mounts='mnt', **options):
+        """A GlusterfsDriver on these lines of a shares file, or the share.
+
+        :param mounts: name of the folder with its mount points
+        """
+        folder = os.path.join(self._folder, mounts)
+        section = stages.section()
+        values = backends.glusterfs(folder, section, lines or [self.share])
+        values.pop('volume_driver')
+        return self.rig.driver(PATH, section,
+                               **dict(values, **{**QUICK, **options}))
+
+    def story(self, driver, **fields):
+        return story.Story(self.rig, driver, self._folder, **fields)
+
+    def mount_point(self, driver):
+        return driver._shares.path(driver._shares.table[self.share])
+
+    def kill_bricks(self, count=None):
+        self.gluster.kill_bricks(self.name, count)
+
+    def signal_bricks(self, number):
+        self.gluster.signal_bricks(self.name, number)
+
+    def bring_back(self):
+        self.gluster.bring_back(self.name)
+
+    def close(self):
+        self.gluster.delete(self.name)

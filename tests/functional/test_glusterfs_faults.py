@@ -1,0 +1,349 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Faults of a real GlusterFS: bricks and daemons killed, stopped, full."""
+
+import dataclasses
+import errno
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from cinder import exception
+from remotefs_drivers import errors
+from remotefs_drivers.qemu import command
+from remotefs_drivers.share import gluster
+from tests.crash import cuts
+from tests.functional import content
+from tests.functional import gluster_places
+
+
+SLACK = gluster_places.SLACK
+#: Seconds after which nothing is going to happen any more.
+_LONG = 60
+_NOBODY = 65534
+_AS_NOBODY = ['setpriv', '--reuid=%d' % _NOBODY, '--regid=%d' % _NOBODY,
+              '--clear-groups', '--inh-caps=+dac_read_search',
+              # The way there may be closed to him.
+              '--ambient-caps=+dac_read_search']
+
+# Mounting is root's.
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def bounded():
+    """Makes sure that what is done takes no longer than so many seconds."""
+    class Bounded:
+        def __init__(self, seconds):
+            self._seconds = seconds
+
+        def __enter__(self):
+            self._began = time.monotonic()
+
+        def __exit__(self, *exc_info):
+            assert time.monotonic() - self._began < self._seconds + SLACK
+    return Bounded
+
+
+def is_empty(place, driver):
+    return {name for name in os.listdir(place.mount_point(driver))
+            if name.startswith('volume-')} == set()
+
+
+class TestMount:
+    def test_no_such_volume(self, place, bounded):
+        with bounded(5), pytest.raises(exception.RemoteFSNoSharesMounted,
+                                       match='none-there'):
+            place.driver(place.share + '-none-there')
+
+    def test_a_dead_server(self, place, bounded):
+        share = '%s:/v' % place.gluster.nobody()
+        with bounded(5), pytest.raises(exception.RemoteFSNoSharesMounted):
+            place.driver(share)
+
+    def test_beside_another_one(self, place, bounded):
+        """The one that works is used."""
+        dead = '%s:/v' % place.gluster.nobody()
+        with bounded(5):
+            driver = place.driver(dead, place.share)
+        volume = place.rig.volume(driver)
+        assert volume.provider_location == place.share
+
+    def test_a_backup_server(self, place):
+        driver = place.driver('%s:/%s -o backup-volfile-servers=%s' % (
+            place.gluster.nobody(), place.name, place.gluster.address),
+            glusterfs_mount_timeout=30)
+        place.rig.volume(driver)
+
+    def test_glusterd_is_stopped(self, place, bounded, later):
+        """The daemon of the client would finish the mount later."""
+        os.kill(place.gluster.pid, signal.SIGSTOP)
+        try:
+            with bounded(5), pytest.raises(
+                    exception.RemoteFSNoSharesMounted, match='was killed'):
+                place.driver()
+        finally:
+            os.kill(place.gluster.pid, signal.SIGCONT)
+        time.sleep(2)
+        later()
+        driver = place.driver(glusterfs_mount_timeout=30)
+        # One mount, and one process that serves it.
+        assert len(_clients(place.mount_point(driver))) == 1
+
+    def test_the_root_of_a_new_volume_is_opened(self, place, monkeypatch):
+        """Nobody may write there, and his group may then."""
+        run = command.run
+        monkeypatch.setattr(gluster.command, 'run', lambda argv, **limits: run(
+            _AS_NOBODY + argv if argv[0] == 'mktemp' else argv, **limits))
+        monkeypatch.setattr(os, 'getegid', lambda: _NOBODY)
+        driver = place.driver()
+        status = os.stat(place.mount_point(driver))
+        assert (status.st_gid, status.st_mode & 0o070) == (_NOBODY, 0o070)
+        assert is_empty(place, driver)
+
+
+class TestBricks:
+    def test_one_is_killed_while_a_snapshot_is_merged(self, place):
+        driver = place.driver()
+        story = place.story(driver)
+        first, second = story.take(2)
+        content.write(story.path, 'qcow2', 0x55, 512 * content.MIB,
+                      8 * content.MIB)
+        run = driver._means.run
+        _replace_run(driver, lambda argv, **limits: (
+            place.kill_bricks(1) if 'commit' in argv else None,
+            run(cuts.slow(argv), **limits))[1])
+        story.drop(first)
+        _replace_run(driver, run)
+        story.drop(second)
+        assert story.table() == {}
+        place.bring_back()
+
+    def test_one_is_killed_while_a_volume_is_made(self, place):
+        driver = place.driver()
+        thread = threading.Timer(0.2, place.kill_bricks, [1])
+        thread.start()
+        stories = [place.story(driver) for __ in range(6)]
+        thread.join()
+        for one in stories:
+            one.write()
+            one.check()
+            one.remove()
+        assert is_empty(place, driver)
+
+    def test_all_are_killed_and_come_back(self, place, bounded, later):
+        driver = place.driver()
+        story = place.story(driver)
+        story.take(2)
+        place.kill_bricks()
+        for verb in (story.snap, story.clone,
+                     lambda: driver.extend_volume(story.volume, 2),
+                     lambda: driver.initialize_connection(story.volume, {}),
+                     lambda: place.rig.volume(driver)):
+            with bounded(8), pytest.raises(exception.RemoteFSException):
+                verb()
+        with bounded(8):
+            stats = driver.get_volume_stats(refresh=True)
+        assert stats['free_capacity_gb'] == 0
+        place.bring_back()
+        later()
+        # No restart.
+        assert driver.get_volume_stats(refresh=True)['free_capacity_gb'] > 0
+        story.check()
+        story.remove()
+        for snapshot in story.snapshots:
+            snapshot.destroy()
+
+    def test_a_verb_finds_them_back_by_itself(self, place, later):
+        """Nobody has asked for the statistics meanwhile."""
+        driver = place.driver()
+        story = place.story(driver)
+        story.take(1)
+        place.kill_bricks()
+        place.bring_back()
+        later()
+        story.snap()
+        story.write()
+        story.check()
+
+    def test_all_are_stopped(self, place, bounded):
+        driver = place.driver()
+        story = place.story(driver)
+        story.take(1)
+        place.signal_bricks(signal.SIGSTOP)
+        try:
+            with bounded(3), pytest.raises(errors.ShareTimeout):
+                story.driver.create_snapshot(
+                    place.rig.new_snapshot(story.volume))
+            with bounded(3), pytest.raises(errors.ShareUnavailable):
+                driver.initialize_connection(story.volume, {})
+            with bounded(3):
+                driver.get_volume_stats(refresh=True)
+        finally:
+            place.signal_bricks(signal.SIGCONT)
+        _wait(lambda: driver.get_volume_stats(refresh=True)[
+            'free_capacity_gb'] > 0)
+        story.check()
+        story.snap()
+        story.check()
+
+    def test_they_are_full(self, place):
+        """What does not fit leaves nothing, and what is there goes on."""
+        driver = place.driver()
+        story = place.story(driver)
+        story.take(1)
+        path = os.path.join(place.mount_point(driver), 'ballast')
+        place.gluster.command('volume', 'quota', place.name, 'enable')
+        for limit in 'soft', 'hard':
+            place.gluster.command('volume', 'quota', place.name,
+                                  limit + '-timeout', '0')
+        place.gluster.command('volume', 'quota', place.name, 'limit-usage',
+                              '/', '64MB')
+        _fill(path)
+        before = set(os.listdir(place.mount_point(driver)))
+        thick = place.driver(nas_volume_prov_type='thick')
+        with pytest.raises(exception.CinderException):
+            place.rig.volume(thick)
+        with pytest.raises(exception.CinderException):
+            story.clone()
+        assert set(os.listdir(place.mount_point(driver))) == before
+        os.unlink(path)
+        place.gluster.command('volume', 'quota', place.name, 'disable')
+        story.check()
+
+
+class TestTwoHosts:
+    """Of a cluster, on mounts of their own."""
+
+    def test_each_sees_at_once_what_the_other_did(self, place):
+        """Names, the table, and headers that were written in place."""
+        hosts = [place.driver(mounts=name) for name in ('one', 'other')]
+        story = place.story(hosts[0])
+        story.write()
+        for number in range(8):
+            self._look(hosts, story)
+            story.driver = hosts[number % 2]
+            story.snap()
+        while story.snapshots:
+            self._look(hosts, story)
+            number += 1
+            story.driver = hosts[number % 2]
+            story.drop(story.snapshots[len(story.snapshots) // 2])
+        story.check()
+        story.revert(story.snap())
+        story.driver = hosts[number % 2]
+        story.snap()
+        story.check()
+
+    def _look(self, hosts, story):
+        """Which takes what is found into memory, if anything does."""
+        one, other = (host._file_of(story.volume).peek() for host in hosts)
+        assert one == other
+
+
+class TestSplitBrain:
+    @pytest.fixture
+    def split(self, place):
+        """Makes the copies of a file on the bricks differ."""
+        for option, value in (('cluster.quorum-type', 'none'),
+                              ('cluster.server-quorum-type', 'none'),
+                              ('cluster.self-heal-daemon', 'off'),
+                              ('cluster.data-self-heal', 'off'),
+                              ('cluster.metadata-self-heal', 'off'),
+                              ('cluster.entry-self-heal', 'off'),
+                              ('cluster.heal-timeout', '5')):
+            place.gluster.command('volume', 'set', place.name, option, value)
+
+        def _split(path):
+            for chosen, text in ((slice(0, 1), '{"active": "x"}'),
+                                 (slice(1, 3), '{"active": "yy"}')):
+                for pid in place.gluster.bricks(place.name)[chosen]:
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(1)
+                with open(path, 'w') as stream:
+                    stream.write(text)
+                place.bring_back()
+                time.sleep(3)
+        return _split
+
+    def test_a_table_that_is_two(self, place, split):
+        """Refused, and nothing is written over it."""
+        driver = place.driver()
+        story = place.story(driver)
+        first, = story.take(1)
+        table = story.base + '.info'
+        with open(table) as stream:
+            text = stream.read()
+        split(table)
+        with pytest.raises(OSError) as found:
+            open(table).read()
+        assert found.value.errno == errno.EIO
+        folder = os.path.dirname(table)
+        names = set(os.listdir(folder))
+        for verb in (story.snap, story.clone, lambda: story.drop(first),
+                     lambda: driver.initialize_connection(story.volume, {})):
+            with pytest.raises(errors.VolumeFileInvalid, match='.info'):
+                verb()
+        assert set(os.listdir(folder)) == names
+        for brick in place.gluster.brick_folders(place.name):
+            with open(os.path.join(brick, os.path.basename(table))) as copy:
+                assert copy.read() != text
+        # The operator decides for the newest, and puts it right.
+        for option, value in (('cluster.favorite-child-policy', 'mtime'),
+                              ('cluster.metadata-self-heal', 'on'),
+                              ('cluster.data-self-heal', 'on')):
+            place.gluster.command('volume', 'set', place.name, option, value)
+        _wait(lambda: _can_read(table))
+        with open(table, 'w') as stream:
+            stream.write(text)
+        story.check()
+
+
+def _can_read(path):
+    try:
+        with open(path) as stream:
+            return stream.read()
+    except OSError:
+        return False
+
+
+def _wait(is_so):
+    deadline = time.monotonic() + _LONG
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def _replace_run(driver, run):
+    driver._means = dataclasses.replace(driver._means, run=run)
+
+
+def _clients(mount_point):
+    found = subprocess.run(['pgrep', '-f', 'glusterfs .*%s$' % mount_point],
+                           stdout=subprocess.PIPE, text=True)
+    return found.stdout.split()
+
+
+def _fill(path):
+    try:
+        with open(path, 'wb') as stream:
+            while True:
+                stream.write(os.urandom(content.MIB))
+                stream.flush()
+                os.fsync(stream.fileno())
+    except OSError:
+        pass

@@ -1,0 +1,126 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""A network of the run's own, which this host reaches and no other does.
+
+    with network.Network() as net:
+        subprocess.run(net.inside(['a-server', '--bind', net.address(1)]))
+
+It is a network namespace, joined to this one by a pair of virtual cards. A
+process of its own takes it down with all that runs in it, however the one
+that made it ended. For root.
+"""
+
+import ipaddress
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from tests.harness import keeper
+
+_LIMIT = 30
+_TICK = 0.05
+#: Nets of 16 addresses for each run, by its process id.
+_ALL = ipaddress.ip_network('10.78.0.0/16')
+_ALL_6 = 'fd78:%x::%x'
+_SIZE = 28
+
+
+class Network:
+    """:ivar name: of the namespace"""
+
+    def __init__(self):
+        number = os.getpid() % (1 << (_SIZE - _ALL.prefixlen))
+        self.name = 'remotefs-%d' % os.getpid()
+        self._hosts = list(list(_ALL.subnets(new_prefix=_SIZE))[number])
+        self._number = number
+        self._cards = ('rfs%dh' % os.getpid(), 'rfs%dn' % os.getpid())
+        self._watchman = None
+
+    def __enter__(self):
+        self._watchman = keeper.Watchman('tests.harness.network', self.name)
+        outer, inner = self._cards
+        try:
+            _ip('netns', 'add', self.name)
+            _ip('link', 'add', outer, 'type', 'veth', 'peer', 'name', inner,
+                'netns', self.name)
+            self._up(outer, 14)
+            for number in (1, 2, 3):
+                self._up(inner, number, *self.inside([]))
+            _ip('link', 'set', 'lo', 'up', via=self.inside([]))
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exc_info):
+        self.close()
+
+    def close(self):
+        """:raises Withstood: when it does not go"""
+        self._watchman.dismiss()
+
+    def address(self, number):
+        """Of a host in it, 1 to 3."""
+        return str(self._hosts[number])
+
+    def address_6(self, number):
+        return _ALL_6 % (self._number + 1, number)
+
+    def nobody(self):
+        """An address that no host has."""
+        return str(self._hosts[9])
+
+    def inside(self, argv):
+        """The command that runs another one in there."""
+        return ['ip', 'netns', 'exec', self.name, *argv]
+
+    def _up(self, card, number, *via):
+        _ip('addr', 'add', '%s/%d' % (self._hosts[number], _SIZE), 'dev',
+            card, via=via)
+        _ip('-6', 'addr', 'add', '%s/64' % self.address_6(number), 'dev',
+            card, 'nodad', via=via)
+        _ip('link', 'set', card, 'up', via=via)
+
+
+def _ip(*argv, via=()):
+    subprocess.run([*via, 'ip', *argv], check=True, timeout=_LIMIT)
+
+
+def _pids(name):
+    done = subprocess.run(['ip', 'netns', 'pids', name], timeout=_LIMIT,
+                          stdout=subprocess.PIPE, text=True)
+    return [int(pid) for pid in done.stdout.split()]
+
+
+def main(name):
+    keeper.wait()
+    if name not in os.listdir('/run/netns'):
+        return
+    deadline = time.monotonic() + _LIMIT
+    pids = _pids(name)
+    while pids and time.monotonic() < deadline:
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(_TICK)
+        pids = _pids(name)
+    _ip('netns', 'del', name)
+    sys.exit(1 if pids else 0)
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
