@@ -121,46 +121,40 @@ def _common(prefix, pool_per_share=True):
     ]
 
 
-nfs_opts = [
-    cfg.StrOpt('nfs_shares_config',
-               default='/etc/cinder/nfs_shares',
-               help='File with the shares: a line "address:/export", '
-                    'optionally followed by "-o options", for each.'),
-    cfg.StrOpt('nfs_mount_point_base',
-               default='$state_path/mnt',
-               help='Folder below which the shares are mounted, each at '
-                    'the md5 of its name.'),
+def _mounted(prefix, export):
+    """The options of those that mount what a shares file lists.
+
+    :param export: what it calls the second half of a share
+    """
+    return [
+        cfg.StrOpt('%s_shares_config' % prefix,
+                   default='/etc/cinder/%s_shares' % prefix,
+                   help='File with the shares: a line "address:/%s", '
+                        'optionally followed by "-o options", for each.'
+                        % export),
+        cfg.StrOpt('%s_mount_point_base' % prefix,
+                   default='$state_path/mnt',
+                   help='Folder below which the shares are mounted, each at '
+                        'the md5 of its name.'),
+        cfg.IntOpt('%s_mount_attempts' % prefix,
+                   default=3,
+                   help='How often mounting a share is tried before it '
+                        'counts as down. At least once, whatever the '
+                        'value.'),
+        cfg.IntOpt('%s_mount_timeout' % prefix,
+                   default=60,
+                   min=1,
+                   help='Seconds that one attempt to mount a share may take '
+                        'before it is killed.'),
+    ]
+
+
+nfs_opts = _mounted('nfs', 'export') + [
     cfg.StrOpt('nfs_mount_options',
                help='Mount options for all shares, see nfs(5).'),
-    cfg.IntOpt('nfs_mount_attempts',
-               default=3,
-               help='How often mounting a share is tried before it counts '
-                    'as down. At least once, whatever the value.'),
-    cfg.IntOpt('nfs_mount_timeout',
-               default=60,
-               min=1,
-               help='Seconds that one attempt to mount a share may take '
-                    'before it is killed.'),
 ] + _common('nfs')
 
-glusterfs_opts = [
-    cfg.StrOpt('glusterfs_shares_config',
-               default='/etc/cinder/glusterfs_shares',
-               help='File with the shares: a line "address:/volume", '
-                    'optionally followed by "-o options", for each.'),
-    cfg.StrOpt('glusterfs_mount_point_base',
-               default='$state_path/mnt',
-               help='Folder below which the shares are mounted, each at '
-                    'the md5 of its name.'),
-    cfg.IntOpt('glusterfs_mount_attempts',
-               default=3,
-               help='How often mounting a share is tried before it counts '
-                    'as down. At least once, whatever the value.'),
-    cfg.IntOpt('glusterfs_mount_timeout',
-               default=60,
-               min=1,
-               help='Seconds that one attempt to mount a share may take '
-                    'before it is killed.'),
+glusterfs_opts = _mounted('glusterfs', 'volume') + [
     cfg.StrOpt('glusterfs_attach_type',
                default='nfs',
                choices=[
