@@ -39,6 +39,9 @@ class GlusterfsDriver(remotefs.RemoteFSSnapDriverDistributed):
     driver_prefix = 'glusterfs'
     driver_volume_type = 'nfs'
     volume_backend_name = 'GlusterFS'
+    #: While a brick is away, copy_file_range(2) of GlusterFS 10 copies what
+    #: that brick has, and says nothing.
+    kernel_copies = False
 
     @staticmethod
     def get_driver_options():

@@ -47,6 +47,7 @@ class Means:
     :ivar files: the module store.direct, or privileged, which is the same
                  as root
     :ivar run: command.run, or the same as root
+    :ivar kernel_copies: whether the file system may copy files by itself
     """
 
     shares: share_shares.Shares
@@ -55,6 +56,7 @@ class Means:
     legacy_format: Optional[str]
     files: Any
     run: Callable
+    kernel_copies: bool = True
 
 
 class Hands:

@@ -74,6 +74,8 @@ class RemoteFSDriver(driver.VolumeDriver):
     vendor_name = 'Open Source'
     #: Which locks the driver takes, see the module locks.
     locks_class = locks.ProcessLocks
+    #: False where the file system copies wrongly.
+    kernel_copies = True
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -177,7 +179,8 @@ class RemoteFSDriver(driver.VolumeDriver):
             shares=self._shares, rights=decided, thick=self._settings.thick,
             legacy_format=self._settings.legacy_format,
             files=privileged if by_daemon else direct,
-            run=privileged.run if by_daemon else command.run)
+            run=privileged.run if by_daemon else command.run,
+            kernel_copies=self.kernel_copies)
 
     def _is_marked(self, share):
         return self._shares.call(share, 'stat', os.path.lexists,

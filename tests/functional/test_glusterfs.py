@@ -36,3 +36,27 @@ def test_snapshots(layered_user, backend):
 def test_snapshots_under_a_guest(life, backend):
     """Which has the share by a mount of its own, as on a compute host."""
     test_attached.test_snapshots_come_and_go(life(backend))
+
+
+@formats
+def test_a_brick_dies_under_a_guest(life, layered_user, all_clouds, backend,
+                                    request):
+    """It goes on writing, and Cinder goes on with its snapshots."""
+    gluster = all_clouds.gluster()
+    volume = '%s-%s' % (layered_user.backends[backend],
+                        request.node.callspec.params['layered_user'])
+    busy = life(backend)
+    first = busy.snap()
+    gluster.kill_bricks(volume, 1)
+    busy.write()
+    second = busy.snap()
+    busy.check()
+    busy.drop(first)
+    busy.check()
+    gluster.bring_back(volume)
+    busy.write()
+    busy.drop(second)
+    busy.check()
+    busy.detach()
+    busy.check_detached()
+    layered_user.delete(busy.volume)

@@ -18,6 +18,7 @@ from oslo_utils import uuidutils
 import pytest
 
 from remotefs_drivers import errors
+from remotefs_drivers.store import direct
 from tests.unit import fakes
 
 
@@ -133,6 +134,15 @@ def test_pools(built, each, pools):
     stats = driver.get_volume_stats(refresh=True)
     found = stats.get('pools')
     assert (found and [pool['pool_name'] for pool in found]) == pools
+
+
+def test_the_kernel_copies_nothing(built, monkeypatch):
+    """GlusterFS does it wrongly while a brick is away."""
+    monkeypatch.setattr(direct, 'clone', lambda source, target: False)
+    driver = built.glusterfs()
+    source = make(driver)
+    driver.create_cloned_volume(fakes.Volume(), source)
+    assert [argv[1] for argv in built.run.calls] == ['convert']
 
 
 def test_thick_and_qcow2(built):
