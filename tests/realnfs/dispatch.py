@@ -37,7 +37,7 @@ from tests.realnfs import start
 # Seconds: to boot and import Cinder on an emulated processor, and for a test
 # without a mark `limit`. Some times what it takes on a host with other work.
 _READY = 600
-_LIMIT = 800
+_LIMIT = 400
 # How much earlier than we give up the machine writes where it hangs.
 _HINT = 10
 
