@@ -47,7 +47,7 @@ _FRESH = ('attribute-timeout=0,entry-timeout=0,negative-timeout=0,'
           'xlator-option=*-md-cache.pass-through=true')
 #: The program that serves a mount, with the mount point as last argument.
 _DAEMON = 'glusterfs'
-#: What a child says who may write, in the C locale.
+#: What a child that may write says of a full share, in the C locale.
 _NO_ROOM = ('No space left on device', 'Disk quota exceeded')
 
 

@@ -21,7 +21,7 @@ A mounter has
 * ``prove(path)``: called in the same breath as the work on the share; it
   raises when the path is not the share, MountDead where a new mount would
   help;
-* ``renew(share, limit=None)``: makes that.
+* ``renew(share, limit=None)``: makes that, where MountDead is raised.
 """
 
 import functools

@@ -78,19 +78,20 @@ class Builder:
 
     def nfs(self, *lines, **options):
         """A NfsDriver on these lines of a shares file, 'nas:/a' if none."""
-        path = os.path.join(self.folder, 'nfs_shares')
-        with open(path, 'w') as stream:
-            stream.write('\n'.join(lines or ['nas:/a']) + '\n')
-        options.setdefault('nfs_shares_config', path)
-        return self.build(nfs.NfsDriver, **options)
+        return self._with_shares(nfs.NfsDriver, lines or ['nas:/a'], options)
 
     def glusterfs(self, *lines, **options):
         """The same with a GlusterfsDriver, 'g1:/v' if there are none."""
-        path = os.path.join(self.folder, 'glusterfs_shares')
+        return self._with_shares(glusterfs.GlusterfsDriver,
+                                 lines or ['g1:/v'], options)
+
+    def _with_shares(self, cls, lines, options):
+        name = '%s_shares' % cls.driver_prefix
+        path = os.path.join(self.folder, name)
         with open(path, 'w') as stream:
-            stream.write('\n'.join(lines or ['g1:/v']) + '\n')
-        options.setdefault('glusterfs_shares_config', path)
-        return self.build(glusterfs.GlusterfsDriver, **options)
+            stream.write('\n'.join(lines) + '\n')
+        options.setdefault(name + '_config', path)
+        return self.build(cls, **options)
 
     def build(self, cls, is_new=True, setup=True, **options):
         """A driver with these options in its section."""

@@ -18,12 +18,23 @@ from oslo_config import cfg
 import pytest
 
 from tests.unit import builder
+from tests.unit import fakes
 
 
 @pytest.fixture
 def built(tmp_path, monkeypatch):
     """Builds drivers, see tests.unit.builder."""
     return builder.Builder(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time by which failed mounts are remembered; fakes.Clock."""
+    # Not above: it takes all of Cinder along.
+    from remotefs_drivers.share import failures
+    made = fakes.Clock()
+    monkeypatch.setattr(failures, 'time', made)
+    return made
 
 
 @pytest.fixture

@@ -70,8 +70,7 @@ class Hands:
             self.call(what, function, *args)
 
     def run(self, operation):
-        verb = operation.argv[1]
-        path = operation.argv[-2 if verb == 'create' else -1]
+        verb, path = operation.argv[1], operation.argv[-1]
         self._step(('qemu-img ' + verb, os.path.basename(path)),
                    lambda: operation.run(self.runner))
 

@@ -172,8 +172,7 @@ class Runner:
     def _create(argv):
         path = argv[-2]
         assert os.path.getsize(path) == 0
-        _write_header(path, int(argv[-1]), _after(argv, '-b'),
-                      _after(argv, '-F'))
+        _write_header(path, int(argv[-1]), None, None)
 
     def _rebase(argv):
         path = argv[-1]

@@ -15,6 +15,8 @@
 import os
 
 from remotefs_drivers import errors
+from remotefs_drivers import privileged
+from remotefs_drivers.qemu import command
 from remotefs_drivers.share import mountinfo
 
 
@@ -34,6 +36,13 @@ class System:
         self.broken = {}
         self.failures = None
         self.works_anyway = False
+
+    def install(self, monkeypatch):
+        """In place of the real one, for an ordinary user."""
+        monkeypatch.setattr(mountinfo, 'find', self.find)
+        monkeypatch.setattr(command, 'run', self.as_user)
+        monkeypatch.setattr(privileged, 'run', self.as_root)
+        monkeypatch.setattr(os, 'geteuid', lambda: 1000)
 
     def find(self, path):
         source = self.mounts.get(path)

@@ -17,16 +17,8 @@ import pytest
 from remotefs_drivers import errors
 from remotefs_drivers.share import failures
 from remotefs_drivers.share import table
-from tests.unit import fakes
 
 A, B = table.Share('nas:/a'), table.Share('nas:/b')
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    made = fakes.Clock()
-    monkeypatch.setattr(failures, 'time', made)
-    return made
 
 
 @pytest.fixture

@@ -19,13 +19,9 @@ from os_brick.remotefs import remotefs
 import pytest
 
 from remotefs_drivers import errors
-from remotefs_drivers import privileged
-from remotefs_drivers.qemu import command
 from remotefs_drivers.share import failures
 from remotefs_drivers.share import mounter
-from remotefs_drivers.share import mountinfo
 from remotefs_drivers.share import table
-from tests.unit import fakes
 from tests.unit import mounting
 
 SHARE = table.Share('nas:/a', '-o ro -v')
@@ -35,10 +31,7 @@ PLAIN = table.Share('nas:/a')
 @pytest.fixture
 def system(monkeypatch):
     made = mounting.System()
-    monkeypatch.setattr(mountinfo, 'find', made.find)
-    monkeypatch.setattr(command, 'run', made.as_user)
-    monkeypatch.setattr(privileged, 'run', made.as_root)
-    monkeypatch.setattr(os, 'geteuid', lambda: 1000)
+    made.install(monkeypatch)
     return made
 
 
@@ -47,13 +40,6 @@ def pauses(monkeypatch):
     seconds = []
     monkeypatch.setattr('tenacity.nap.time.sleep', seconds.append)
     return seconds
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    made = fakes.Clock()
-    monkeypatch.setattr(failures, 'time', made)
-    return made
 
 
 @pytest.fixture

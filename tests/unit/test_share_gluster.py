@@ -19,13 +19,9 @@ import pytest
 
 from remotefs_drivers import errors
 from remotefs_drivers import privileged
-from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import processes
-from remotefs_drivers.share import failures
 from remotefs_drivers.share import gluster
-from remotefs_drivers.share import mountinfo
 from remotefs_drivers.share import table
-from tests.unit import fakes
 from tests.unit import mounting
 
 SHARE = table.Share('g1:/v', '-o backup-volfile-servers=g2:g3')
@@ -73,19 +69,9 @@ class System(mounting.System):
 @pytest.fixture
 def system(monkeypatch):
     made = System()
-    monkeypatch.setattr(mountinfo, 'find', made.find)
-    monkeypatch.setattr(command, 'run', made.as_user)
-    monkeypatch.setattr(privileged, 'run', made.as_root)
+    made.install(monkeypatch)
     monkeypatch.setattr(privileged, 'end', made.end)
-    monkeypatch.setattr(os, 'geteuid', lambda: 1000)
     monkeypatch.setattr(os, 'getegid', lambda: 64)
-    return made
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    made = fakes.Clock()
-    monkeypatch.setattr(failures, 'time', made)
     return made
 
 
@@ -130,8 +116,7 @@ class TestMount:
         with pytest.raises(errors.MountFailed, match='Read-only'):
             mounter.mount(PLAIN)
 
-    def test_that_does_not_help(self, system, mounter, monkeypatch):
-        system.full = False
+    def test_that_does_not_help(self, system, mounter):
         system.broken['mktemp'] = mounting.failed('Permission denied')
         with pytest.raises(errors.MountFailed, match='Permission denied'):
             mounter.mount(PLAIN)
