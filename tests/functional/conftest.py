@@ -18,7 +18,8 @@ attached in a way that carries snapshots). ``user`` is the same, and a
 user of stock services over a message broker as well: on PosixDriver, and as
 root on NfsDriver. Each cloud is started once, by the first test that wants
 it. ``new_cloud`` makes a cloud for a single test that wants to stop or kill
-it. ``rig`` builds drivers in the process of the tests.
+it. ``rig`` builds drivers in the process of the tests. ``place`` is a volume
+of a real GlusterFS, for root.
 """
 
 import contextlib
@@ -168,8 +169,11 @@ class Clouds:
 
     def _embedded(self, kind):
         return self._with_nova(kind, clouds.Cloud, backends.with_layered(
-            make_spec(self._folder(kind), kind, backup=True,
-                      options={'DEFAULT': {**_BACKUP, **_IN_USE}})))
+            self._spec(kind, kind)))
+
+    def _spec(self, kind, concurrency):
+        return make_spec(self._folder(kind), concurrency, backup=True,
+                         options={'DEFAULT': {**_BACKUP, **_IN_USE}})
 
     def _with_nova(self, kind, make, wanted, *args, **fields):
         nova = self._stack.enter_context(compute.Compute(
@@ -192,9 +196,7 @@ class Clouds:
 
     def _nfs(self, kind):
         wanted = backends.with_nfs(
-            make_spec(self._folder(kind), kind.partition('-')[2], backup=True,
-                      options={'DEFAULT': {**_BACKUP, **_IN_USE}}),
-            SHARES[kind])
+            self._spec(kind, kind.partition('-')[2]), SHARES[kind])
         return self._with_nova(kind, _Mounting, wanted, self._mounter(kind))
 
     def _glusterfs(self, kind):
@@ -202,8 +204,7 @@ class Clouds:
         shares = {name: self.gluster().create('%s-%s' % (name, kind))
                   for name in ('gamma', 'delta')}
         wanted = backends.with_glusterfs(
-            make_spec(self._folder(kind), kind.partition('-')[2], backup=True,
-                      options={'DEFAULT': {**_BACKUP, **_IN_USE}}), shares)
+            self._spec(kind, kind.partition('-')[2]), shares)
         hosts = str(self._factory.mktemp('host'))
         for folder in wanted.root, hosts:
             self._stack.enter_context(keeper.Keeper(folder))
@@ -262,9 +263,9 @@ def steps(cloud, tmp_path):
 
 def _user(request, all_clouds, tmp_path):
     cloud = all_clouds.get(request.param)
-    mounts_some = 'nfs' in request.param or 'glusterfs' in request.param
-    return the_steps.Steps(cloud, tmp_path, NFS if mounts_some else POSIX,
-                           all_clouds.behind)
+    return the_steps.Steps(
+        cloud, tmp_path, NFS if NFS['raw'] in cloud.spec.backends else POSIX,
+        all_clouds.behind)
 
 
 @pytest.fixture(params=MODES + STOCK)

@@ -12,6 +12,7 @@
 
 """Faults of a real GlusterFS: bricks and daemons killed, stopped, full."""
 
+import contextlib
 import dataclasses
 import errno
 import os
@@ -29,6 +30,7 @@ from remotefs_drivers.share import gluster
 from tests.crash import cuts
 from tests.functional import content
 from tests.functional import gluster_places
+from tests.harness import gluster as harness
 
 
 SLACK = gluster_places.SLACK
@@ -44,19 +46,14 @@ _AS_NOBODY = ['setpriv', '--reuid=%d' % _NOBODY, '--regid=%d' % _NOBODY,
 pytestmark = pytest.mark.root
 
 
-@pytest.fixture
-def bounded():
-    """Makes sure that what is done takes no longer than so many seconds."""
-    class Bounded:
-        def __init__(self, seconds):
-            self._seconds = seconds
-
-        def __enter__(self):
-            self._began = time.monotonic()
-
-        def __exit__(self, *exc_info):
-            assert time.monotonic() - self._began < self._seconds + SLACK
-    return Bounded
+@contextlib.contextmanager
+def bounded(seconds):
+    """Around what takes no longer, whatever comes of it."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        assert time.monotonic() - began < seconds + SLACK
 
 
 def is_empty(place, driver):
@@ -65,19 +62,19 @@ def is_empty(place, driver):
 
 
 class TestMount:
-    def test_no_such_volume(self, place, bounded):
+    def test_no_such_volume(self, place):
         with bounded(5), pytest.raises(exception.RemoteFSNoSharesMounted,
                                        match='none-there'):
             place.driver(place.share + '-none-there')
 
-    def test_a_dead_server(self, place, bounded):
-        share = '%s:/v' % place.gluster.nobody()
+    def test_a_dead_server(self, place):
+        share = '%s:/v' % place.gluster.net.nobody
         with bounded(5), pytest.raises(exception.RemoteFSNoSharesMounted):
             place.driver(share)
 
-    def test_beside_another_one(self, place, bounded):
+    def test_beside_another_one(self, place):
         """The one that works is used."""
-        dead = '%s:/v' % place.gluster.nobody()
+        dead = '%s:/v' % place.gluster.net.nobody
         with bounded(5):
             driver = place.driver(dead, place.share)
         volume = place.rig.volume(driver)
@@ -85,11 +82,20 @@ class TestMount:
 
     def test_a_backup_server(self, place):
         driver = place.driver('%s:/%s -o backup-volfile-servers=%s' % (
-            place.gluster.nobody(), place.name, place.gluster.address),
+            place.gluster.net.nobody, place.name, place.gluster.address),
             glusterfs_mount_timeout=30)
         place.rig.volume(driver)
 
-    def test_glusterd_is_stopped(self, place, bounded, later):
+    def test_an_address_of_ipv6(self, place, tmp_path):
+        """In brackets in the shares file, and without them for mount."""
+        six = harness.Gluster(tmp_path / 'six', place.gluster.net, ipv6=True)
+        six.start()
+        share = six.create('six')
+        assert share.startswith('[')
+        volume = place.rig.volume(place.driver(share))
+        assert volume.provider_location == share
+
+    def test_glusterd_is_stopped(self, place, later):
         """The daemon of the client would finish the mount later."""
         os.kill(place.gluster.pid, signal.SIGSTOP)
         try:
@@ -145,7 +151,7 @@ class TestBricks:
             one.remove()
         assert is_empty(place, driver)
 
-    def test_all_are_killed_and_come_back(self, place, bounded, later):
+    def test_all_are_killed_and_come_back(self, place, later):
         driver = place.driver()
         story = place.story(driver)
         story.take(2)
@@ -180,7 +186,7 @@ class TestBricks:
         story.write()
         story.check()
 
-    def test_all_are_stopped(self, place, bounded):
+    def test_all_are_stopped(self, place):
         driver = place.driver()
         story = place.story(driver)
         story.take(1)

@@ -45,15 +45,15 @@ end-volume
 
 class Gluster:
     """:param folder: absolute path, for its bricks too
-    :param net: network.Network
+    :ivar net: network.Network that it is in
     :param ipv6: whether it speaks that
     :ivar address: of all its servers
     """
 
     def __init__(self, folder, net, ipv6=False):
         self.folder = str(folder)
-        self._net = net
-        self.address = (net.address_6 if ipv6 else net.address)(1)
+        self.net = net
+        self.address = net.address_6 if ipv6 else net.address
         self._family = 'inet6' if ipv6 else 'inet'
 
     def start(self):
@@ -64,13 +64,11 @@ class Gluster:
             stream.write(_GLUSTERD.format(folder=self.folder,
                                           address=self.address,
                                           family=self._family))
-        self._start_daemon()
-
-    def _start_daemon(self):
         self._run('glusterd', '-f', self._path('glusterd.vol'),
                   '-p', self._path('glusterd.pid'),
                   '--log-file=%s' % self._path('log', 'glusterd.log'))
-        self._wait(lambda: self._gluster('peer', 'status'), 'glusterd')
+        self._wait(lambda: self._gluster('peer', 'status').returncode == 0,
+                   'glusterd')
 
     def create(self, name, replica=3):
         """Make a volume, and start it.
@@ -110,10 +108,6 @@ class Gluster:
         return [os.path.join(folder, each) for each
                 in sorted(os.listdir(folder)) if each[:-1] == name]
 
-    def nobody(self):
-        """The address of a server that is not there."""
-        return self._net.nobody()
-
     def kill_bricks(self, name, count=None):
         """SIGKILL for so many, or for all."""
         for pid in self.bricks(name)[:count]:
@@ -151,24 +145,22 @@ class Gluster:
         :raises CloudError: when it fails
         """
         done = self._gluster(*argv)
-        if done is None:
+        if done.returncode:
             raise errors.CloudError('gluster %s failed.' % ' '.join(argv),
-                                    self._said)
-        return done
+                                    done.stdout)
+        return done.stdout
 
     def _gluster(self, *argv):
-        done = subprocess.run(
-            self._net.inside(['gluster', '--mode=script',
-                              '--glusterd-sock=%s'
-                              % self._path('glusterd.socket'), *argv]),
+        return subprocess.run(
+            self.net.inside(['gluster', '--mode=script',
+                             '--glusterd-sock=%s'
+                             % self._path('glusterd.socket'), *argv]),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, timeout=_LIMIT, text=True)
-        self._said = done.stdout
-        return done.stdout if done.returncode == 0 else None
 
     def _run(self, *argv):
         try:
-            subprocess.run(self._net.inside(argv), check=True,
+            subprocess.run(self.net.inside(argv), check=True,
                            timeout=_LIMIT, stdin=subprocess.DEVNULL,
                            stdout=subprocess.DEVNULL)
         except subprocess.CalledProcessError as error:

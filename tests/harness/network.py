@@ -13,7 +13,7 @@
 """A network of the run's own, which this host reaches and no other does.
 
     with network.Network() as net:
-        subprocess.run(net.inside(['a-server', '--bind', net.address(1)]))
+        subprocess.run(net.inside(['a-server', '--bind', net.address]))
 
 It is a network namespace, joined to this one by a pair of virtual cards. A
 process of its own takes it down with all that runs in it, however the one
@@ -31,22 +31,29 @@ from tests.harness import keeper
 
 _LIMIT = 30
 _TICK = 0.05
-#: Nets of 16 addresses for each run, by its process id.
+#: Each run has 16 of these addresses, by its process id.
 _ALL = ipaddress.ip_network('10.78.0.0/16')
+_SIZE = 16
 _ALL_6 = 'fd78:%x::%x'
-_SIZE = 28
+#: Of them: the server's, this host's, and one that nobody has.
+_SERVER, _HERE, _NOBODY = 1, 14, 9
 
 
 class Network:
-    """:ivar name: of the namespace"""
+    """:ivar name: of the namespace
+    :ivar address: of the server in it
+    :ivar address_6: the same
+    :ivar nobody: an address that no host has
+    """
 
     def __init__(self):
-        number = os.getpid() % (1 << (_SIZE - _ALL.prefixlen))
-        self.name = 'remotefs-%d' % os.getpid()
-        self._hosts = list(list(_ALL.subnets(new_prefix=_SIZE))[number])
-        self._number = number
-        self._cards = ('rfs%dh' % os.getpid(), 'rfs%dn' % os.getpid())
+        pid = os.getpid()
+        self.name = 'remotefs-%d' % pid
+        self._number = pid % (_ALL.num_addresses // _SIZE)
+        self._cards = ('rfs%dh' % pid, 'rfs%dn' % pid)
         self._watchman = None
+        self.address, self.address_6 = self._addresses(_SERVER)
+        self.nobody, __ = self._addresses(_NOBODY)
 
     def __enter__(self):
         self._watchman = keeper.Watchman('tests.harness.network', self.name)
@@ -55,9 +62,8 @@ class Network:
             _ip('netns', 'add', self.name)
             _ip('link', 'add', outer, 'type', 'veth', 'peer', 'name', inner,
                 'netns', self.name)
-            self._up(outer, 14)
-            for number in (1, 2, 3):
-                self._up(inner, number, *self.inside([]))
+            self._up(outer, _HERE)
+            self._up(inner, _SERVER, via=self.inside([]))
             _ip('link', 'set', 'lo', 'up', via=self.inside([]))
         except BaseException:
             self.close()
@@ -71,27 +77,20 @@ class Network:
         """:raises Withstood: when it does not go"""
         self._watchman.dismiss()
 
-    def address(self, number):
-        """Of a host in it, 1 to 3."""
-        return str(self._hosts[number])
-
-    def address_6(self, number):
-        return _ALL_6 % (self._number + 1, number)
-
-    def nobody(self):
-        """An address that no host has."""
-        return str(self._hosts[9])
-
     def inside(self, argv):
         """The command that runs another one in there."""
         return ['ip', 'netns', 'exec', self.name, *argv]
 
-    def _up(self, card, number, *via):
-        _ip('addr', 'add', '%s/%d' % (self._hosts[number], _SIZE), 'dev',
-            card, via=via)
-        _ip('-6', 'addr', 'add', '%s/64' % self.address_6(number), 'dev',
-            card, 'nodad', via=via)
+    def _up(self, card, number, via=()):
+        address, address_6 = self._addresses(number)
+        _ip('addr', 'add', address + '/28', 'dev', card, via=via)
+        _ip('-6', 'addr', 'add', address_6 + '/64', 'dev', card, 'nodad',
+            via=via)
         _ip('link', 'set', card, 'up', via=via)
+
+    def _addresses(self, number):
+        return (str(_ALL[self._number * _SIZE + number]),
+                _ALL_6 % (self._number + 1, number))
 
 
 def _ip(*argv, via=()):
