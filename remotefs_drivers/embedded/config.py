@@ -55,6 +55,9 @@ _SERVICE_DOWN_TIME = 60
 # Seconds that a transaction waits for another one's lock on the database.
 _SQLITE_TIMEOUT = 60
 
+# Of SQLAlchemy, an entry point of this package; see embedded.database.
+DATABASE_PLUGIN = 'remotefs_embedded'
+
 # Seconds that requests under way get to finish after SIGTERM.
 GRACE = 3
 
@@ -79,6 +82,12 @@ def url(port):
     return 'http://%s:%d' % (ADDRESS, port)
 
 
+def database_url(path):
+    """Of a file of SQLite, at an absolute path."""
+    return 'sqlite:///%s?timeout=%d&plugin=%s' % (path, _SQLITE_TIMEOUT,
+                                                  DATABASE_PLUGIN)
+
+
 def render(sections):
     """The text of an ini file; see the module spec for how values look."""
     blocks = []
@@ -95,7 +104,7 @@ def cinder(spec, ports, shipped):
     sections = {
         'DEFAULT': _default(spec, ports, shipped),
         'database': {
-            'connection': _sqlite(spec, 'cinder.sqlite'),
+            'connection': database_url(spec.path('cinder.sqlite')),
             # A killed process loses nothing by this, only a machine that
             # loses its power would.
             'sqlite_synchronous': False,
@@ -126,7 +135,8 @@ def glance(spec):
             'use_keystone_limits': False,
         },
         'database': {
-            'connection': _sqlite(spec, 'glance', 'glance.sqlite'),
+            'connection': database_url(
+                spec.path('glance', 'glance.sqlite')),
             'sqlite_synchronous': False,
         },
         'glance_store': {'default_backend': 'images'},
@@ -217,11 +227,6 @@ def _backup(spec):
         'backup_posix_path': spec.path('backup'),
         'backup_workers': 1,
     }
-
-
-def _sqlite(spec, *parts):
-    # Four slashes: an absolute path.
-    return 'sqlite:///%s?timeout=%d' % (spec.path(*parts), _SQLITE_TIMEOUT)
 
 
 def _overlaid(sections, changes):

@@ -19,16 +19,23 @@ for another one would even stop the whole process, the other one included.
 So only one connection is in use at a time, kept by a lock that eventlet
 knows. (Not by the events of a transaction: "commit" comes before the
 COMMIT.)
+
+Connections are kept, too. oslo.db has a new one made for each transaction,
+which opens the file and reads the whole schema again: half of the time of
+most of Cinder's queries.
+
+It is a plugin of SQLAlchemy, which the URL of a connection names.
 """
 
 import sqlite3
 import threading
 
+import sqlalchemy.dialects
+import sqlalchemy.engine
 import sqlalchemy.event
 import sqlalchemy.pool
 
-# Re-entrant: Cinder opens a second transaction inside of one here and there.
-_turn = threading.RLock()
+from remotefs_drivers.embedded import config
 
 # Seconds. Longer than any transaction, short enough to see a deadlock.
 _LIMIT = 60
@@ -36,11 +43,39 @@ _LIMIT = 60
 _HELD = 'remotefs_embedded_turn'
 
 
-def one_at_a_time():
-    """Covers every engine of this process, made already or later."""
-    pool = sqlalchemy.pool.Pool
-    sqlalchemy.event.listen(pool, 'checkout', _on_checkout)
-    sqlalchemy.event.listen(pool, 'checkin', _on_checkin)
+def install():
+    """Let SQLAlchemy know the plugin, where the package is not installed."""
+    sqlalchemy.dialects.plugins.register(config.DATABASE_PLUGIN, __name__,
+                                         Plugin.__name__)
+
+
+class Plugin(sqlalchemy.engine.CreateEnginePlugin):
+    """One connection in use at a time, and kept for the next one."""
+
+    def __init__(self, url, kwargs):
+        # Any number may wait for its turn, with a connection in its hands.
+        kwargs.update(poolclass=sqlalchemy.pool.QueuePool, max_overflow=-1)
+        # Re-entrant: Cinder opens a second transaction inside of one here
+        # and there.
+        self._turn = threading.RLock()
+
+    def update_url(self, url):
+        return url
+
+    def engine_created(self, engine):
+        sqlalchemy.event.listen(engine, 'checkout', self._on_checkout)
+        sqlalchemy.event.listen(engine, 'checkin', self._on_checkin)
+
+    def _on_checkout(self, dbapi_connection, record, proxy):
+        if not record.info.get(_HELD):
+            if not self._turn.acquire(timeout=_LIMIT):
+                raise TimeoutError('The database was in use for %d seconds.'
+                                   % _LIMIT)
+            record.info[_HELD] = True
+
+    def _on_checkin(self, dbapi_connection, record):
+        if record.info.pop(_HELD, False):
+            self._turn.release()
 
 
 def write_ahead_log(path):
@@ -53,16 +88,3 @@ def write_ahead_log(path):
         connection.execute('PRAGMA journal_mode=WAL')
     finally:
         connection.close()
-
-
-def _on_checkout(dbapi_connection, record, proxy):
-    if not record.info.get(_HELD):
-        if not _turn.acquire(timeout=_LIMIT):
-            raise TimeoutError('The database was in use for %d seconds.'
-                               % _LIMIT)
-        record.info[_HELD] = True
-
-
-def _on_checkin(dbapi_connection, record):
-    if record.info.pop(_HELD, False):
-        _turn.release()

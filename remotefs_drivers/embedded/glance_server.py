@@ -84,7 +84,7 @@ def main(argv):
     CONF([], project='glance', default_config_files=[
         os.path.join(arguments.config_dir, 'glance-api.conf')])
     copy_paste_file(arguments.config_dir)
-    database.one_at_a_time()
+    database.install()
     write_policy(os.path.join(arguments.config_dir, 'policy.yaml'))
     alembic.upgrade(alembic_migrations.get_alembic_config(), 'heads')
     # No connection may be shared with the worker that is forked next.

@@ -214,7 +214,7 @@ def _configure(path):
     rights.stay()
     native.mend()
     transport.install()
-    database.one_at_a_time()
+    database.install()
 
 
 def _synchronize_database():

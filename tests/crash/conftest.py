@@ -38,9 +38,9 @@ def database(tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
-def lanes(memory):
+def lanes(memory, database):
     """Processes in which acts are played, one for each processor."""
-    with explorer.lanes(os.cpu_count(), memory) as pool:
+    with explorer.lanes(os.cpu_count(), memory, database) as pool:
         yield pool
 
 

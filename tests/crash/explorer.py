@@ -36,10 +36,9 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import traceback
-
-from cinder.db import api
 
 from tests.crash import cuts
 from tests.crash import saga
@@ -154,7 +153,7 @@ class Stage:
 
     def play(self, folder, act, points=None):
         """Run an act of the verb in a world, in this process."""
-        the_rig = _rigs.get(folder) or rig.Rig(folder)
+        the_rig = _rig or rig.Rig(folder)
         driver = the_rig.driver(
             stages.POSIX, posix_directories=[_share(folder)],
             **dict(self.options))
@@ -281,8 +280,8 @@ def _way(done):
 
 def do(job):
     """Do one job, in this lane; called in a process of the pool."""
-    worlds.copy(job.world, _lane_folder())
-    folder = _lane()
+    folder = _rig.folder
+    worlds.copy(job.world, folder)
     seen, found = _fork(job, folder)
     if job.act in _LAST:
         return Done(job, job.world, False, seen, found)
@@ -348,34 +347,24 @@ def _share(folder):
     return os.path.join(folder, worlds.SHARE)
 
 
-def lanes(count, folder):
-    """Processes that do jobs at the same time, in folders below this one."""
-    return multiprocessing.get_context('fork').Pool(
-        count, _begin_lane, (str(folder),))
+def lanes(count, folder, database):
+    """Processes that do jobs at the same time, in folders below this one.
 
-
-#: Of this lane: where all lanes are, and the rig at a folder.
-_roots = []
-_rigs = {}
-
-
-def _begin_lane(root):
-    _roots.append(root)
-
-
-def _lane_folder():
-    return os.path.join(_roots[0], 'lane-%d' % os.getpid())
-
-
-def _lane():
-    """The folder of this lane, with a rig that has made its queries once.
-
-    Processes that are forked from here need not compile them again. What
-    they share with the lane is a configuration; no driver has been here.
+    :param database: path of an empty one
     """
-    folder = _lane_folder()
-    if folder not in _rigs:
-        _rigs[folder] = rig.Rig(folder)
-        saga.Saga(_rigs[folder], None)
-    api.get_engine().dispose()
-    return folder
+    return multiprocessing.get_context('fork').Pool(
+        count, _begin_lane, (str(folder), database))
+
+
+#: Of this lane. What the processes that are forked from here share with it
+#: is a configuration and compiled queries; no driver has been here.
+_rig = None
+
+
+def _begin_lane(root, database):
+    global _rig
+    folder = os.path.join(root, 'lane-%d' % os.getpid())
+    os.makedirs(_share(folder))
+    shutil.copy(database, folder)
+    _rig = rig.Rig(folder)
+    _rig.get_ready_to_fork()

@@ -19,7 +19,6 @@ plain data.
 import os
 
 from cinder.compute import nova
-from cinder.db import api
 from cinder import objects
 
 from tests.crash import one_by_one
@@ -38,8 +37,7 @@ _CONNECTOR = {'ip': '127.0.0.1', 'host': 'compute', 'platform': 'x86_64',
 def prepare(folder):
     """What is done once for all services; see ``service.Service``."""
     rig = rigs.Rig(folder)
-    objects.VolumeList.get_all(rig.context)
-    api.get_engine().dispose()
+    rig.get_ready_to_fork()
     return rig
 
 

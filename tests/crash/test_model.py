@@ -33,7 +33,6 @@ from cinder import exception
 from cinder import objects
 import pytest
 
-from remotefs_drivers.embedded import database
 from tests.crash import verbs
 from tests.functional import content
 from tests.functional import stages
@@ -253,7 +252,6 @@ class Walk:
     """One life of a service, in this process."""
 
     def __init__(self, folder, options, seed):
-        database.one_at_a_time()
         self.rig = rig.Rig(folder)
         self.driver = self.rig.driver(
             stages.POSIX,

@@ -62,9 +62,7 @@ DRIVERS = {'cluster': posix.PosixDriver, 'host': OneHostDriver,
 class Rig(the_rig.Rig):
     """One whose database several processes share."""
 
-    def _configure(self, database, *others):
-        super()._configure(turns.url(database.removeprefix('sqlite:///')),
-                           *others)
+    database_url = staticmethod(turns.url)
 
 
 class Glance:

@@ -30,6 +30,7 @@ import time
 
 import sqlalchemy.engine
 import sqlalchemy.event
+import sqlalchemy.pool
 
 _NAME = 'remotefs_tests_turns'
 
@@ -62,7 +63,13 @@ def install(folder):
 
 
 class Plugin(sqlalchemy.engine.CreateEnginePlugin):
-    """Hangs a turn on each connection that an engine hands out."""
+    """Hangs a turn on each connection that an engine hands out.
+
+    And lets it keep them, as remotefs_drivers.embedded.database does.
+    """
+
+    def __init__(self, url, kwargs):
+        kwargs.update(poolclass=sqlalchemy.pool.QueuePool, max_overflow=-1)
 
     def update_url(self, url):
         return url
