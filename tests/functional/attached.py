@@ -136,7 +136,8 @@ class Life:
         with self.disk.guest.connect(_PATIENCE) as disk:
             self._history.journal.check_crashed(disk, low, high)
         found = os.path.join(self.user.folder, str(uuid.uuid4()))
-        content.copy(self.disk.guest.url, 'raw', found)
+        with self.disk.guest.url() as url:
+            content.copy(url, 'raw', found)
         self._history = History(journal.Journal(
             _seed(self.volume) + 1, journal.RawFile(found)), found)
         self.begin()
@@ -256,7 +257,8 @@ class Life:
         history.begin(expected)
         with opened.connect(_PATIENCE) as disk:
             history.journal.lay_out(expected, disk.size, number)
-        content.assert_same(opened.url, 'raw', expected, 'raw')
+        with opened.url() as url:
+            content.assert_same(url, 'raw', expected, 'raw')
 
     def check_detached(self):
         """What it holds now that no guest has it, and that it is clean."""

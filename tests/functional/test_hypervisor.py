@@ -24,6 +24,7 @@ from remotefs_drivers.embedded.hypervisor import guest
 from remotefs_drivers.embedded.hypervisor import journal
 from remotefs_drivers.embedded.hypervisor import nbd
 from remotefs_drivers.embedded.hypervisor import writer
+from tests.functional import content
 from tests.functional import disks
 
 BASES = pytest.mark.parametrize('base_format', ['raw', 'qcow2'])
@@ -333,4 +334,6 @@ def test_a_path_longer_than_an_address(tmp_path, share):
         with one.connect() as disk:
             disk.write(0, b'a' * 512)
             assert disk.read(0, 512) == b'a' * 512
+        with one.url() as url:
+            content.assert_pattern(url, 'raw', ord('a'), 0, 512)
     assert os.listdir(folder) == ['guest.log']

@@ -130,10 +130,11 @@ class Guest:
         """
         return nbd.Client(self._daemon.socket, patience)
 
-    @property
+    @contextlib.contextmanager
     def url(self):
-        """The disk as programs of QEMU's can open it."""
-        return 'nbd+unix:///%s?socket=%s' % (nbd.EXPORT, self._daemon.socket)
+        """The disk as programs of QEMU's can open it, in this block."""
+        with nbd.short(self._daemon.socket) as address:
+            yield 'nbd+unix:///%s?socket=%s' % (nbd.EXPORT, address)
 
     def chain(self):
         """Paths from the active file down, as QEMU has them open."""

@@ -84,10 +84,10 @@ def listen(path, backlog):
     """
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _short(path) as short:
+        with short(path) as address:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(short)
-            server.bind(short)
+                os.unlink(address)
+            server.bind(address)
         server.listen(backlog)
     except OSError:
         server.close()
@@ -96,11 +96,12 @@ def listen(path, backlog):
 
 
 @contextlib.contextmanager
-def _short(path):
-    """The same path, by a folder's descriptor."""
+def short(path):
+    """The same path, by a folder's descriptor; children can use it too."""
     folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
     try:
-        yield '/proc/self/fd/%d/%s' % (folder, os.path.basename(path))
+        yield '/proc/%d/fd/%d/%s' % (os.getpid(), folder,
+                                     os.path.basename(path))
     finally:
         os.close(folder)
 
@@ -248,8 +249,8 @@ class Client:
             return
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(_LIMIT)
-        with _short(self._path) as short:
-            self._socket.connect(short)
+        with short(self._path) as address:
+            self._socket.connect(address)
         self.size = negotiate(self._receive, self._socket.sendall)
 
     def _receive(self, length):
