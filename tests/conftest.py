@@ -25,9 +25,12 @@ import pytest
 
 from tests import guard
 
+pytest_plugins = ['pytester', 'tests.pairs']
+
 _UNIT = os.path.join(os.path.dirname(__file__), 'unit', '')
 _MARKERS = (
     'root: needs root; the rest runs as an ordinary user',
+    'pairs: any two of its parameters\' values meet, see tests/pairs.py',
     'realnfs: needs the virtual machine with an NFS server',
     'short: belongs to the set that is run on old releases of Cinder too',
     'slow: takes more than a few seconds',

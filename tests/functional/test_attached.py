@@ -19,6 +19,8 @@ from tests.functional import attached
 from tests.functional import conftest
 from tests.functional import steps as the_steps
 
+pytestmark = pytest.mark.pairs
+
 #: For what is the same with each driver and in each mode.
 some = pytest.mark.parametrize('layered_user', conftest.SOME_LAYERED,
                                indirect=True)

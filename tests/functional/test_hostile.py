@@ -22,6 +22,8 @@ import pytest
 
 from tests.functional import content
 
+pytestmark = pytest.mark.pairs
+
 SECRET = b'the secret of the host '
 HEADERS = ['qcow2 backing file', 'qcow2 data file', 'vmdk', 'luks']
 

@@ -20,6 +20,8 @@ from remotefs_drivers.embedded import errors
 from tests.functional import conftest
 from tests.functional import content
 
+pytestmark = pytest.mark.pairs
+
 #: Backend -> the format of its volumes.
 FORMATS = {'layered': 'raw', 'qcow2': 'qcow2'}
 

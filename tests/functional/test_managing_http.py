@@ -18,6 +18,8 @@ import pytest
 
 from tests.functional import content
 
+pytestmark = pytest.mark.pairs
+
 both = pytest.mark.parametrize('file_format', ['raw', 'qcow2'])
 
 

@@ -158,6 +158,7 @@ class _Fault:
         return result
 
 
+@pytest.mark.pairs
 @every_verb
 @pytest.mark.parametrize('number', [errno.ENOSPC, errno.EIO])
 @pytest.mark.parametrize('done', [False, True])

@@ -25,6 +25,8 @@ from os_brick.initiator import connector as brick
 
 from tests.functional import content
 
+pytestmark = pytest.mark.pairs
+
 both = pytest.mark.parametrize('file_format', ['raw', 'qcow2'])
 
 

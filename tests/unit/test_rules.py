@@ -20,7 +20,6 @@ import pytest
 
 from tests import guard
 
-pytest_plugins = ['pytester']
 
 CONFTEST = pathlib.Path(__file__).parents[1] / 'conftest.py'
 
