@@ -24,12 +24,24 @@ from tests.realnfs.inside import backend as backends
 pytestmark = pytest.mark.limit(1500)
 
 
-@pytest.mark.parametrize('version, file_format', [('3', 'raw'),
-                                                  ('4.2', 'qcow2')])
-def test_a_life_with_snapshots(make_backend, tmp_path, version, file_format):
+class Served(story.Story):
+    """One whose files are looked at where the server has them.
+
+    Version 3 shows no holes: a comparison would read gigabytes through it.
+    """
+
+    def check_file(self, path, *args):
+        super().check_file(os.path.join(layout.ONE.path,
+                                        os.path.basename(path)), *args)
+
+
+@pytest.mark.parametrize('version, file_format, kind', [
+    ('3', 'raw', Served), ('4.2', 'qcow2', story.Story)])
+def test_a_life_with_snapshots(make_backend, tmp_path, version, file_format,
+                               kind):
     backend = make_backend(layout.ONE, version=version,
                            nfs_qcow2_volumes=file_format == 'qcow2')
-    one = story.Story(backend.rig, backend.driver, tmp_path)
+    one = kind(backend.rig, backend.driver, tmp_path)
     oldest, newest = one.take(2)
     one.revert(newest)
     one.write()
