@@ -138,6 +138,42 @@ def test_turns_inside_of_turns(tmp_path):
     turn.give()
 
 
+FORKING = """
+import os
+import sys
+from oslo_db.sqlalchemy import engines
+engine = engines.create_engine(sys.argv[1])
+def look():
+    with engine.begin() as connection:
+        connection.exec_driver_sql('UPDATE counter SET count = count + 1')
+look()
+first, second = os.pipe(), os.pipe()
+if os.fork() == 0:
+    look()
+    os.write(first[1], b'.')
+    os.read(second[0], 1)
+    os._exit(0)
+if os.fork() == 0:
+    os.read(first[0], 1)
+    look()
+    os.write(second[1], b'.')
+    os._exit(0)
+assert [os.wait()[1] for __ in range(2)] == [0, 0]
+"""
+
+
+def test_turns_of_those_who_are_forked(tmp_path):
+    path = str(tmp_path / 'database')
+    _make_counter(path)
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(
+        [turns.install(str(tmp_path / 'plugins')), keeper.REPOSITORY]))
+    subprocess.run([sys.executable, '-c', FORKING, turns.url(path)],
+                   env=environment, check=True, timeout=LIMIT)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute(
+            'SELECT count FROM counter').fetchone() == (3,)
+
+
 def test_undertaker(tmp_path):
     grave = undertaker.Undertaker()
     with subprocess.Popen(

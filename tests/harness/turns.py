@@ -24,6 +24,7 @@ programs of Cinder stay as they are. SQLAlchemy finds it by an entry point:
 """
 
 import fcntl
+import functools
 import os
 import threading
 import time
@@ -75,6 +76,10 @@ class Plugin(sqlalchemy.engine.CreateEnginePlugin):
         return url
 
     def engine_created(self, engine):
+        # A connection that is kept is not for those who are forked: it would
+        # be found out only when it has its turn, and the turn be lost.
+        os.register_at_fork(after_in_child=functools.partial(
+            engine.dispose, close=False))
         turn = Turn(engine.url.database + '.turn')
         sqlalchemy.event.listen(engine, 'checkout', turn.on_checkout)
         sqlalchemy.event.listen(engine, 'checkin', turn.on_checkin)
