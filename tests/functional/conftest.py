@@ -15,11 +15,12 @@
 ``steps`` is a user of an embedded cloud, in each concurrency mode, with the
 backends ``alpha`` (raw, as local files), ``beta`` (qcow2) and ``omega`` (raw,
 attached in a way that carries snapshots). ``user`` is the same, and a
-user of stock services over a message broker as well: on PosixDriver, and as
-root on NfsDriver. Each cloud is started once, by the first test that wants
-it. ``new_cloud`` makes a cloud for a single test that wants to stop or kill
-it. ``rig`` builds drivers in the process of the tests. ``place`` is a volume
-of a real GlusterFS, for root.
+user of stock services over a message broker as well, on PosixDriver, and as
+root on NfsDriver; and as root of an embedded cloud on GlusterfsDriver. Each
+cloud is started once, by the first test that wants it. ``new_cloud`` makes a
+cloud for a single test that wants to stop or kill it. ``rig`` builds drivers
+in the process of the tests. ``place`` is a volume of a real GlusterFS, for
+root.
 """
 
 import contextlib
@@ -36,6 +37,7 @@ from remotefs_drivers.embedded import installed
 from remotefs_drivers.embedded import spec
 from tests.functional import attached
 from tests.functional import gluster_places
+from tests.functional import stages
 from tests.functional import steps as the_steps
 from tests.harness import backends
 from tests.harness import gluster
@@ -61,7 +63,7 @@ STOCK = [pytest.param(kind, marks=pytest.mark.root)
 NFS_CLOUDS, GLUSTERFS = (
     [pytest.param('%s-%s' % (driver, mode), marks=pytest.mark.root)
      for mode in MODES] for driver in ('nfs', 'glusterfs'))
-LAYERED = MODES + NFS_CLOUDS
+LAYERED = MODES + NFS_CLOUDS + GLUSTERFS
 
 #: One of each driver and of each mode, for what is the same in all.
 SOME_LAYERED = [pytest.param(MODES[-1]), NFS_CLOUDS[0]]
@@ -99,11 +101,6 @@ _BACKUP = {'backup_compression_algorithm': 'none',
 
 #: An interpreter with Glance, where it is not the one of the tests.
 _GLANCE_PYTHON = os.environ.get('REMOTEFS_GLANCE_PYTHON')
-
-
-def files_on(share):
-    """Names of what is on a share besides the markers."""
-    return set(os.listdir(share)) - set(the_steps.MARKERS)
 
 
 class _Mounting(clouds.Cloud):
@@ -163,7 +160,8 @@ class Clouds:
 
     def left(self):
         """Share -> names of files that are still there."""
-        found = {share: files_on(share) for running in self._running.values()
+        found = {share: stages.left(share)
+                 for running in self._running.values()
                  for share in running.spec.folders}
         return {share: names for share, names in found.items() if names}
 
@@ -268,7 +266,7 @@ def _user(request, all_clouds, tmp_path):
         all_clouds.behind)
 
 
-@pytest.fixture(params=MODES + STOCK)
+@pytest.fixture(params=MODES + STOCK + GLUSTERFS[-1:])
 def user(request, all_clouds, tmp_path):
     """steps.Steps: a user of each cloud that there is."""
     return _user(request, all_clouds, tmp_path)
@@ -292,7 +290,7 @@ def life(layered_user, all_clouds, request):
             attached.Life(layered_user, nova, *args, **fields))
 
 
-@pytest.fixture(params=MODES + STOCK[:1])
+@pytest.fixture(params=MODES + STOCK[:1] + GLUSTERFS[-1:])
 def moving_user(request, all_clouds, tmp_path):
     """The same, where Cinder can copy volumes with O_DIRECT.
 
@@ -305,6 +303,13 @@ def moving_user(request, all_clouds, tmp_path):
 def rig(tmp_path_factory):
     """rig.Rig: drivers in this process, without the services."""
     return the_rig.Rig(tmp_path_factory.mktemp('rig'))
+
+
+@pytest.fixture
+def glusterfs(all_clouds, tmp_path):
+    """gluster.Gluster, and whatever the test mounts goes in the end."""
+    with keeper.Keeper(tmp_path):
+        yield all_clouds.gluster()
 
 
 @pytest.fixture

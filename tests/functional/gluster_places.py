@@ -14,10 +14,12 @@
 
 import itertools
 import os
+import pathlib
 
 from tests.functional import stages
 from tests.functional import story
 from tests.harness import backends
+from tests.harness import mounts
 
 PATH = backends.GLUSTERFS_DRIVER
 #: Seconds within which a share must answer, and a mount be done.
@@ -25,6 +27,10 @@ QUICK = {'glusterfs_share_timeout': 3, 'glusterfs_mount_timeout': 5,
          'glusterfs_mount_attempts': 1}
 #: Seconds that the machine may be slower than it should.
 SLACK = 10
+#: Of a mount whose reader sees at once what others have done.
+_FRESH = ('attribute-timeout=0,entry-timeout=0,negative-timeout=0,'
+          'direct-io-mode=enable,'
+          'xlator-option=*-md-cache.pass-through=true')
 
 
 class Place:
@@ -45,12 +51,12 @@ class Place:
         self.share = gluster.create(self.name)
         self._folder = str(folder)
 
-    def driver(self, *lines, mounts='mnt', **options):
+    def driver(self, *lines, host='mnt', **options):
         """A GlusterfsDriver on these lines of a shares file, or the share.
 
-        :param mounts: name of the folder with its mount points
+        :param host: name of the folder with its mount points
         """
-        folder = os.path.join(self._folder, mounts)
+        folder = os.path.join(self._folder, host)
         section = stages.section()
         values = backends.glusterfs(folder, section, lines or [self.share])
         values.pop('volume_driver')
@@ -62,6 +68,17 @@ class Place:
 
     def mount_point(self, driver):
         return driver._shares.path(driver._shares.table[self.share])
+
+    @property
+    def brick(self):
+        """pathlib.Path of the first one: the files, as no client sees them."""
+        return pathlib.Path(self.gluster.brick_folders(self.name)[0])
+
+    def look(self):
+        """A mount of the test's own, which remembers nothing; its path."""
+        point = os.path.join(self._folder, 'looking')
+        mounts.mount('glusterfs', self.share, point, _FRESH)
+        return point
 
     def kill_bricks(self, count=None):
         self.gluster.kill_bricks(self.name, count)

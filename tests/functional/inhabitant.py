@@ -20,11 +20,13 @@ import time
 from cinder import coordination
 from cinder import objects
 
+from remotefs_drivers import glusterfs
 from remotefs_drivers import locks
 from remotefs_drivers import posix
 from remotefs_drivers import remotefs
 from remotefs_drivers import settings
 from tests.functional import content
+from tests.harness import backends
 from tests.harness import turns
 from tests import rig as the_rig
 
@@ -56,13 +58,23 @@ class NoLockDriver(posix.PosixDriver):
 
 
 DRIVERS = {'cluster': posix.PosixDriver, 'host': OneHostDriver,
-           'none': NoLockDriver}
+           'none': NoLockDriver, 'glusterfs': glusterfs.GlusterfsDriver}
 
 
 class Rig(the_rig.Rig):
     """One whose database several processes share."""
 
     database_url = staticmethod(turns.url)
+
+
+def _options(kind, folder, share):
+    if kind != 'glusterfs':
+        return {'posix_directories': [share], 'posix_attach_type': 'nfs'}
+    # A host of its own, as far as the share knows.
+    options = backends.glusterfs(
+        os.path.join(folder, 'host-%d' % os.getpid()), 'alpha', [share])
+    options.pop('volume_driver')
+    return options
 
 
 class Glance:
@@ -125,7 +137,7 @@ class Verbs:
         self._rig = Rig(folder, coordination_url=url)
         self._driver = self._rig.driver(
             '%s.%s' % (DRIVERS[kind].__module__, DRIVERS[kind].__name__),
-            posix_directories=[share], posix_attach_type='nfs')
+            **_options(kind, folder, share))
         self._probe = self._driver._locks = Probe(self._driver, folder)
         self._held = []
 

@@ -67,8 +67,10 @@ class Neighbour:
     """Such a process, as the tests see it.
 
     :param folder: for the database and lock files, the same for all
-    :param share: the same for all
-    :param kind: 'host' (locks of one host) or 'cluster'
+    :param share: the same for all: a folder, or one of GlusterFS, which
+        each mounts for itself
+    :param kind: 'host' (locks of one host), 'cluster', or 'glusterfs', which
+        has those of a cluster
     :param url: of the coordination backend
     """
 

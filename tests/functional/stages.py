@@ -48,7 +48,8 @@ def nfs(rig, folder, shares, **options):
 
 
 def left(folder):
-    """The names in a share, without the markers."""
+    """The names in a share or in a brick, without what is not ours."""
     return {name for name in os.listdir(str(folder))
             if name not in ('.cinderSecureEnvIndicator', 'lost+found',
-                            '.remotefs-posix-directory', '.ballast')}
+                            '.remotefs-posix-directory', '.ballast')
+            and not name.startswith('.glusterfs')}

@@ -13,8 +13,9 @@
 
 """A cluster: two stock cinder-volume on one share, and one of them dies.
 
-They share the broker, the database, the folder with the volumes and an etcd;
-a request goes to whichever is free.
+They share the broker, the database, the share with the volumes and an etcd;
+a request goes to whichever is free. The share is a folder, or a GlusterFS
+that each of them has mounted for itself.
 """
 
 import os
@@ -27,7 +28,9 @@ from remotefs_drivers.embedded import spec as specs
 from tests.functional import slow_merge
 from tests.functional import steps as the_steps
 from tests.functional import test_layers as layers
+from tests.harness import backends
 from tests.harness import family
+from tests.harness import gluster
 from tests.harness import stock
 
 pytestmark = pytest.mark.root
@@ -44,24 +47,32 @@ _LIMIT = 120
 class Pair:
     """Two members of a cluster, and a user of theirs."""
 
-    def __init__(self, cloud, folder, flag):
+    def __init__(self, cloud, folder, flag, behind=()):
         self.cloud = cloud
         self.flag = flag
-        self.user = the_steps.Steps(cloud, folder, {'layered': 'alpha'})
+        self.user = the_steps.Steps(cloud, folder, {'layered': 'alpha'},
+                                    behind)
 
     def host(self, volume):
         """The host that worked on a volume last."""
         volume = self.cloud.cinder.volumes.get(volume.id)
         return getattr(volume, 'os-vol-host-attr:host').partition('@')[0]
 
-    def working(self, path):
+    def kill(self, host, command):
+        """The whole host: its service, a command, and what serves mounts."""
+        self.cloud.kill_cinder(name=SERVICES[host])
+        os.kill(command, signal.SIGKILL)
+        for pid in gluster.clients(_mounts(self.cloud.spec.root, host)):
+            os.kill(pid, signal.SIGKILL)
+
+    def working(self, name):
         """Commands that work on files of a volume: process id -> host."""
         found = {}
         for host, service in SERVICES.items():
             pids = [self.cloud.pids[service]]
             for pid in pids:
                 pids += family.children(pid)
-                if path.encode() in family.command_of(pid):
+                if name.encode() in family.command_of(pid):
                     found[pid] = host
         return found
 
@@ -77,37 +88,55 @@ class Pair:
         snapshots.delete(snapshot.id)
 
 
+GLUSTERFS = 'glusterfs'
 #: Where how Cinder waits makes no difference to what two services do.
 one_mode = pytest.mark.parametrize('pair', [specs.EVENTLET], indirect=True)
+on_each = pytest.mark.parametrize('pair', [specs.EVENTLET, GLUSTERFS],
+                                  indirect=True)
 
 
-@pytest.fixture(params=specs.CONCURRENCY)
+@pytest.fixture(params=[*specs.CONCURRENCY, GLUSTERFS])
 def pair(request, tmp_path, broker, etcd):
-    share = str(tmp_path / 'share')
     programs, flag = slow_merge.install(tmp_path)
+    root = str(tmp_path / 'cloud')
+    if request.param == GLUSTERFS:
+        place = request.getfixturevalue('place')
+        folders, backend = [], backends.glusterfs(
+            root, 'alpha', [place.share], glusterfs_pool_per_share=True)
+        backend['glusterfs_mount_point_base'] = _mounts(root, '$host')
+        # A mount that no host takes along when it dies.
+        behind = {place.share: place.look()}
+    else:
+        folders, behind = [str(tmp_path / 'share')], {}
+        backend = specs.posix_backend(folders, posix_attach_type='nfs')
     spec = specs.Spec(
-        root=str(tmp_path / 'cloud'), host='one', folders=[share],
-        glance=False, concurrency=request.param,
-        backends={'alpha': specs.posix_backend([share],
-                                               posix_attach_type='nfs')},
+        root=root, host='one', folders=folders, glance=False,
+        concurrency=request.param if request.param in specs.CONCURRENCY
+        else specs.CONCURRENCY[-1],
+        backends={'alpha': backend},
         options={'DEFAULT': {'cluster': 'pair'},
                  'coordination': {
                      'backend_url': etcd.url(lock_timeout=LEASE)}})
     with stock.Cloud(spec, broker, str(programs), hosts=['two']) as cloud:
-        yield Pair(cloud, tmp_path, flag)
+        yield Pair(cloud, tmp_path, flag, behind)
+
+
+def _mounts(root, host):
+    """The base of the mount points of a host."""
+    return os.path.join(root, 'mounts-' + host)
 
 
 @pytest.fixture
 def half_done(pair):
     """A volume whose second snapshot is being merged, by one of the two."""
     disk, snapshots = slow_merge.begin(pair.user, 'layered')
-    base = pair.user.path(disk.volume)
+    base = os.path.basename(pair.user.path(disk.volume))
     pair.user.until(lambda: pair.working(base), 'the command of the merge')
     (command, host), = pair.working(base).items()
     return disk, snapshots, command, host
 
 
-@one_mode
+@on_each
 def test_both_of_them_work(pair):
     """Volumes, snapshots and copies, made by one and deleted by the other."""
     cloud, user = pair.cloud, pair.user
@@ -151,8 +180,7 @@ def test_a_retype_is_nobodys_move(pair):
 
 def test_a_host_dies_in_a_merge(pair, half_done):
     disk, snapshots, command, host = half_done
-    pair.cloud.kill_cinder(name=SERVICES[host])
-    os.kill(command, signal.SIGKILL)
+    pair.kill(host, command)
     _wait_until_gone(command)
     pair.flag.unlink()
     pair.delete_again(snapshots[1])

@@ -14,7 +14,8 @@
 """Two driver processes on one share, with each form of locks.
 
 Locks of one host (files of oslo.concurrency), and those of a cluster, with
-tooz's files and with an etcd.
+tooz's files and with an etcd; the same on a GlusterFS that each of them has
+mounted for itself.
 """
 
 import contextlib
@@ -33,7 +34,8 @@ pytest_plugins = ['tests.harness.fixtures']
 
 #: Seconds until etcd gives away the locks of a process that died.
 LEASE = 6
-FORMS = ['host', 'cluster by files', 'cluster by etcd']
+FORMS = ['host', 'cluster by files', 'cluster by etcd',
+         pytest.param('glusterfs by etcd', marks=pytest.mark.root)]
 
 
 class Street:
@@ -41,27 +43,29 @@ class Street:
 
     :param kind: of their locks, see neighbour
     :param url: of their coordination
+    :param share: as they have it
+    :param behind: the folder with its files
     """
 
-    def __init__(self, folder, stack, kind, url):
+    def __init__(self, folder, stack, kind, url, share, behind):
         self.folder = folder
-        self.share = folder / 'share'
         self._stack = stack
         self._kind = kind
         self._url = url
-        self.share.mkdir()
+        self._share = share
+        self._behind = behind
 
     def settle(self, kind=None):
         """Another neighbour."""
         return self._stack.enter_context(neighbour.Neighbour(
-            self.folder, self.share, kind or self._kind, self._url))
+            self.folder, self._share, kind or self._kind, self._url))
 
     def files(self):
-        return stages.left(self.share)
+        return stages.left(self._behind)
 
     def sizes(self):
         """What changes when anybody works on the share."""
-        return {name: os.stat(self.share / name).st_mtime_ns
+        return {name: os.stat(self._behind / name).st_mtime_ns
                 for name in self.files()}
 
 
@@ -76,10 +80,16 @@ def street(form, tmp_path, request, monkeypatch):
         turns.install(str(tmp_path / 'plugins')),
         os.environ.get('PYTHONPATH')])))
     url = 'file://%s' % (tmp_path / 'tooz')
-    if form == 'cluster by etcd':
+    if 'etcd' in form:
         url = request.getfixturevalue('etcd').url(lock_timeout=LEASE)
+    share = behind = tmp_path / 'share'
+    if 'glusterfs' in form:
+        place = request.getfixturevalue('place')
+        share, behind = place.share, place.brick
+    else:
+        share.mkdir()
     with contextlib.ExitStack() as stack:
-        yield Street(tmp_path, stack, form.split()[0], url)
+        yield Street(tmp_path, stack, form.split()[0], url, share, behind)
 
 
 @pytest.fixture
@@ -173,7 +183,7 @@ def test_who_is_killed_has_no_locks(form, street, both):
     one, two = both
     volume, __ = one.call('create')
     one.call('hold', volumes=[volume])
-    if form == 'cluster by etcd':
+    if 'etcd' in form:
         # For longer than a lease: it is renewed.
         time.sleep(LEASE + 1)
     waiting = two.begin('create_snapshot', volume=volume)
@@ -186,7 +196,7 @@ def test_who_is_killed_has_no_locks(form, street, both):
     waiting.result(LEASE + 20)
     took = time.monotonic() - killed
     assert two.call('seen')['met'] == []
-    if form == 'cluster by etcd':
+    if 'etcd' in form:
         # The lease was renewed half a lease ago at most.
         assert LEASE / 2 - 1.5 < took < LEASE + 10
     else:

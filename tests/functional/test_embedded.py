@@ -31,6 +31,7 @@ from remotefs_drivers.embedded import errors
 from remotefs_drivers.embedded import waiting
 
 from tests.functional import conftest
+from tests.functional import stages
 
 DATA = b'do not forget me'
 
@@ -174,7 +175,7 @@ def test_its_volumes_are_back(new_cloud, concurrency, end):
     assert [read(cloud, volume) for volume in volumes] == [DATA, DATA]
     delete_volumes(cloud, volumes)
     for share in cloud.spec.folders:
-        assert conftest.files_on(share) == set()
+        assert stages.left(share) == set()
 
 
 @pytest.fixture
@@ -246,7 +247,7 @@ def test_a_service_knows_what_it_was_doing(new_cloud, concurrency, end,
     assert cloud.cinder.volumes.get(volume).status == 'error'
     delete_volumes(cloud, [volume])
     for share in cloud.spec.folders:
-        assert conftest.files_on(share) == set()
+        assert stages.left(share) == set()
 
 
 def test_it_dies_with_its_parent(tmp_path):

@@ -10,32 +10,22 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""GlusterfsDriver in a whole Cinder, on a real GlusterFS."""
+"""A real GlusterFS under a whole Cinder, and what only it can do.
+
+All else that Cinder's API has is tried on it in test_layers, test_attached,
+test_volumes, test_hostile and test_managing_http.
+"""
 
 import pytest
 
 from tests.functional import attached
 from tests.functional import conftest
-from tests.functional import test_attached
-from tests.functional import test_layers
 
 # Mounting is root's.
 pytestmark = [pytest.mark.root,
               pytest.mark.parametrize('layered_user', conftest.GLUSTERFS,
                                       indirect=True)]
 formats = pytest.mark.parametrize('backend', sorted(attached.FORMATS))
-
-
-@formats
-def test_snapshots(layered_user, backend):
-    test_layers.test_snapshots_come_and_go(
-        test_layers.Disk(layered_user, backend))
-
-
-@formats
-def test_snapshots_under_a_guest(life, backend):
-    """Which has the share by a mount of its own, as on a compute host."""
-    test_attached.test_snapshots_come_and_go(life(backend))
 
 
 @formats

@@ -17,7 +17,6 @@ import dataclasses
 import errno
 import os
 import signal
-import subprocess
 import threading
 import time
 
@@ -108,7 +107,7 @@ class TestMount:
         later()
         driver = place.driver(glusterfs_mount_timeout=30)
         # One mount, and one process that serves it.
-        assert len(_clients(place.mount_point(driver))) == 1
+        assert len(harness.clients(place.mount_point(driver))) == 1
 
     def test_the_root_of_a_new_volume_is_opened(self, place, monkeypatch):
         """Nobody may write there, and his group may then."""
@@ -237,7 +236,7 @@ class TestTwoHosts:
 
     def test_each_sees_at_once_what_the_other_did(self, place):
         """Names, the table, and headers that were written in place."""
-        hosts = [place.driver(mounts=name) for name in ('one', 'other')]
+        hosts = [place.driver(host=name) for name in ('one', 'other')]
         story = place.story(hosts[0])
         story.write()
         for number in range(8):
@@ -336,12 +335,6 @@ def _wait(is_so):
 
 def _replace_run(driver, run):
     driver._means = dataclasses.replace(driver._means, run=run)
-
-
-def _clients(mount_point):
-    found = subprocess.run(['pgrep', '-f', 'glusterfs .*%s$' % mount_point],
-                           stdout=subprocess.PIPE, text=True)
-    return found.stdout.split()
 
 
 def _fill(path):

@@ -43,6 +43,13 @@ end-volume
 """
 
 
+def clients(folder):
+    """The process ids of what serves mounts at this folder or below it."""
+    found = subprocess.run(['pgrep', '-f', 'glusterfs .*%s' % folder],
+                           stdout=subprocess.PIPE, text=True)
+    return [int(pid) for pid in found.stdout.split()]
+
+
 class Gluster:
     """:param folder: absolute path, for its bricks too
     :ivar net: network.Network that it is in

@@ -48,14 +48,15 @@ def points():
         return [_unescaped(line.split(' ')[4]) for line in table]
 
 
-def mount(kind, source, point):
+def mount(kind, source, point, options='rw'):
     """Mount something at a path, which is made.
 
     :param kind: 'glusterfs', as mount has it
     """
     os.makedirs(point, exist_ok=True)
-    subprocess.run(['mount', '-t', kind, source, point], check=True,
-                   timeout=_MOUNT_LIMIT, stdin=subprocess.DEVNULL)
+    subprocess.run(['mount', '-t', kind, '-o', options, source, point],
+                   check=True, timeout=_MOUNT_LIMIT,
+                   stdin=subprocess.DEVNULL)
 
 
 def unmount_below(folder):
