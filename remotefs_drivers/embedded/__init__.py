@@ -27,6 +27,10 @@ ones, on SQLite.
       clients       the clients of the APIs, and waiting for volumes
       waiting       until a resource is in a state, with a good error if not
       attachment    a volume attached here by the attachments API
+    gluster         a real GlusterFS: glusterd, bricks, volumes
+      network       a network namespace for it
+      mounts        what is mounted below a folder
+      keeper        takes mounts down when everybody else is dead
     hypervisor/     guests that have volumes open, behind an API like Nova's
 
     In the child, never imported by the above:

@@ -32,8 +32,8 @@ class Attachment:
 
     :param cloud: cloud.Cloud
     :param mode: 'rw' or 'ro', for Cinder's records
-    :param mount_base: folder below which os-brick mounts shares, for the
-        attach types that need it
+    :param mount_base: folder below which os-brick mounts shares, or finds
+        them mounted; that of the cloud's spec unless given
     :ivar path: the file, as os-brick found it
     :ivar format: 'raw' or 'qcow2', as the driver recorded it
     :ivar connection_info: what the driver gave
@@ -43,7 +43,7 @@ class Attachment:
         self._cloud = cloud
         self._volume_id = volume_id
         self._mode = mode
-        self._mount_base = mount_base
+        self._mount_base = mount_base or cloud.spec.mounts
         self._id = None
         self._connector = None
         self._device = None

@@ -49,6 +49,8 @@ class Spec:
         them; ``volume_backend_name`` is the name unless given
     :param folders: absolute paths to make before the start, for drivers
         that want their directories to be there
+    :param mounts: folder below which this host has the shares mounted for
+        guests, as os-brick does it, when they are no folders of this host
     :param concurrency: 'eventlet', or 'threads' (Cinder 29 and later)
     :param glance: run a Glance beside Cinder
     :param backup: run cinder-backup, with the posix backup driver
@@ -63,6 +65,7 @@ class Spec:
     root: str
     backends: typing.Mapping[str, Options]
     folders: typing.Sequence[str] = ()
+    mounts: typing.Optional[str] = None
     concurrency: str = EVENTLET
     glance: bool = True
     backup: bool = False

@@ -31,20 +31,20 @@ from unittest import mock
 import pytest
 
 from remotefs_drivers.embedded import cloud as clouds
+from remotefs_drivers.embedded import gluster
 from remotefs_drivers.embedded.hypervisor import cinder
 from remotefs_drivers.embedded.hypervisor import compute
 from remotefs_drivers.embedded import installed
+from remotefs_drivers.embedded import keeper
+from remotefs_drivers.embedded import mounts
+from remotefs_drivers.embedded import network
 from remotefs_drivers.embedded import spec
 from tests.functional import attached
 from tests.functional import gluster_places
 from tests.functional import stages
 from tests.functional import steps as the_steps
 from tests.harness import backends
-from tests.harness import gluster
-from tests.harness import keeper
 from tests.harness import misbehaviour
-from tests.harness import mounts
-from tests.harness import network
 from tests.harness import rabbitmq
 from tests.harness import stock
 from tests.harness import user_mount

@@ -16,10 +16,11 @@ import itertools
 import os
 import pathlib
 
+from remotefs_drivers.embedded import gluster as harness
+from remotefs_drivers.embedded import mounts
 from tests.functional import stages
 from tests.functional import story
 from tests.harness import backends
-from tests.harness import mounts
 
 PATH = backends.GLUSTERFS_DRIVER
 #: Seconds within which a share must answer, and a mount be done.
@@ -27,10 +28,6 @@ QUICK = {'glusterfs_share_timeout': 3, 'glusterfs_mount_timeout': 5,
          'glusterfs_mount_attempts': 1}
 #: Seconds that the machine may be slower than it should.
 SLACK = 10
-#: Of a mount whose reader sees at once what others have done.
-_FRESH = ('attribute-timeout=0,entry-timeout=0,negative-timeout=0,'
-          'direct-io-mode=enable,'
-          'xlator-option=*-md-cache.pass-through=true')
 
 
 class Place:
@@ -77,7 +74,7 @@ class Place:
     def look(self):
         """A mount of the test's own, which remembers nothing; its path."""
         point = os.path.join(self._folder, 'looking')
-        mounts.mount('glusterfs', self.share, point, _FRESH)
+        mounts.mount('glusterfs', self.share, point, harness.FRESH)
         return point
 
     def kill_bricks(self, count=None):

@@ -24,13 +24,13 @@ import time
 
 import pytest
 
+from remotefs_drivers.embedded import gluster
 from remotefs_drivers.embedded import spec as specs
 from tests.functional import slow_merge
 from tests.functional import steps as the_steps
 from tests.functional import test_layers as layers
 from tests.harness import backends
 from tests.harness import family
-from tests.harness import gluster
 from tests.harness import stock
 
 pytestmark = pytest.mark.root

@@ -23,13 +23,13 @@ import time
 import pytest
 
 from cinder import exception
+from remotefs_drivers.embedded import gluster as harness
 from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
 from remotefs_drivers.share import gluster
 from tests.crash import cuts
 from tests.functional import content
 from tests.functional import gluster_places
-from tests.harness import gluster as harness
 
 
 SLACK = gluster_places.SLACK

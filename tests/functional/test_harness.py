@@ -23,7 +23,7 @@ import pytest
 import sqlalchemy
 
 from remotefs_drivers.embedded import errors
-from tests.harness import keeper
+from remotefs_drivers.embedded import keeper
 from tests.harness import rabbitmq
 from tests.harness import turns
 from tests.harness import undertaker

@@ -24,8 +24,8 @@ import pytest
 from remotefs_drivers.embedded import errors
 from remotefs_drivers.embedded.hypervisor import compute
 from remotefs_drivers.embedded.hypervisor import guest
+from remotefs_drivers.embedded import keeper
 from tests.functional import disks
-from tests.harness import keeper
 from tests.harness import recorder
 
 LIMIT = 30

@@ -20,8 +20,8 @@ import threading
 
 import pytest
 
+from remotefs_drivers.embedded import mounts
 from remotefs_drivers.share import mountinfo
-from tests.harness import mounts
 
 LONG = 30
 

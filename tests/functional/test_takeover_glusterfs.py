@@ -20,10 +20,10 @@ import os
 
 import pytest
 
+from remotefs_drivers.embedded import mounts
 from tests.functional import old_share
 from tests.functional import test_takeover
 from tests.harness import backends
-from tests.harness import mounts
 
 # Mounting is root's.
 pytestmark = pytest.mark.root

@@ -30,9 +30,9 @@ import pytest
 
 from os_brick.remotefs import remotefs as brick
 
+from remotefs_drivers.embedded import keeper
+from remotefs_drivers.embedded import mounts
 from remotefs_drivers.share import mountinfo
-from tests.harness import keeper
-from tests.harness import mounts
 from tests.harness import small_fs
 from tests.harness import user_mount
 

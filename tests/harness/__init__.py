@@ -21,9 +21,7 @@
       mount_program    what stands in front of mount(8) and umount(8)
       mountd           the process that holds the mounts, and misbehaves
     small_fs           file systems of a given size, on loop devices
-    keeper             takes mounts down when everybody else is dead
     undertaker         ends processes when everybody else is dead
-    mounts             what is mounted below a folder
     misbehaviour       how a hypervisor lets Cinder down
     recorder           plays Cinder for a hypervisor
     fixtures           some of it as pytest fixtures
@@ -31,5 +29,6 @@
 Everything listens on the loopback address only. Whatever is started or
 mounted here ends with the process that asked for it, by the kernel's
 parent-death signal (``embedded.process``) or by the end of a pipe
-(``keeper``, ``mountd``, ``undertaker``), so also when that process is killed.
+(``embedded.keeper``, ``mountd``, ``undertaker``), so also when that process
+is killed.
 """

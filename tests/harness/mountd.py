@@ -34,8 +34,8 @@ import sys
 import threading
 import time
 
-from tests.harness import keeper
-from tests.harness import mounts
+from remotefs_drivers.embedded import keeper
+from remotefs_drivers.embedded import mounts
 
 # How an export answers to being mounted.
 SERVE = 'serve'

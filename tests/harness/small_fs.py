@@ -25,7 +25,7 @@ import subprocess
 
 from oslo_utils import units
 
-from tests.harness import keeper
+from remotefs_drivers.embedded import keeper
 
 EXT4 = 'ext4'
 XFS = 'xfs'

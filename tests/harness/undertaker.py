@@ -25,7 +25,7 @@ import signal
 import sys
 import time
 
-from tests.harness import keeper
+from remotefs_drivers.embedded import keeper
 
 VARIABLE = 'REMOTEFS_TESTS_TOKEN'
 

@@ -33,7 +33,7 @@ import sys
 import time
 
 from remotefs_drivers.embedded import errors
-from tests.harness import keeper
+from remotefs_drivers.embedded import keeper
 from tests.harness import mount_program
 from tests.harness import mountd
 

@@ -29,6 +29,11 @@ from remotefs_drivers.embedded import errors
 _LIMIT = 60
 _TICK = 0.1
 
+#: Options of a mount that shows at once what other hosts have done.
+FRESH = ('attribute-timeout=0,entry-timeout=0,negative-timeout=0,'
+         'direct-io-mode=enable,'
+         'xlator-option=*-md-cache.pass-through=true')
+
 _GLUSTERD = """\
 volume management
     type mgmt/glusterd

@@ -25,7 +25,7 @@ import signal
 import subprocess
 import sys
 
-from tests.harness import mounts
+from remotefs_drivers.embedded import mounts
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -46,7 +46,7 @@ class Keeper:
         self._watchman = None
 
     def __enter__(self):
-        self._watchman = Watchman('tests.harness.keeper', self.folder)
+        self._watchman = Watchman(__name__, self.folder)
         return self
 
     def __exit__(self, *exc_info):

@@ -27,7 +27,7 @@ import subprocess
 import sys
 import time
 
-from tests.harness import keeper
+from remotefs_drivers.embedded import keeper
 
 _LIMIT = 30
 _TICK = 0.05
@@ -56,7 +56,7 @@ class Network:
         self.nobody, __ = self._addresses(_NOBODY)
 
     def __enter__(self):
-        self._watchman = keeper.Watchman('tests.harness.network', self.name)
+        self._watchman = keeper.Watchman(__name__, self.name)
         outer, inner = self._cards
         try:
             _ip('netns', 'add', self.name)
