@@ -12,15 +12,23 @@
 
 """An XFS on a loop device, with shared blocks or without, and its end.
 
+And a GlusterFS with its bricks on one.
+
 It is mounted in a mount namespace of the measuring process's own, and its
 image loses its name as soon as it is mounted. So whatever ends the process,
 kill -9 included, the kernel unmounts it and frees loop device and image.
 """
 
+import contextlib
 import os
 import subprocess
 
 from oslo_utils import units
+
+from remotefs_drivers.embedded import gluster
+from remotefs_drivers.embedded import keeper
+from remotefs_drivers.embedded import mounts
+from remotefs_drivers.embedded import network
 
 #: Of the image, which is sparse; bytes.
 _SIZE = 8 * units.Gi
@@ -44,6 +52,21 @@ def mount_xfs(folder, shares_blocks=True):
     finally:
         os.unlink(image)
     return mount_point
+
+
+@contextlib.contextmanager
+def glusterfs(folder):
+    """A GlusterFS of three replicas below a folder, mounted there.
+
+    In a network of its own; yields the mount point.
+    """
+    point = os.path.join(folder, 'mnt')
+    with network.Network() as net, keeper.Keeper(point):
+        served = gluster.Gluster(folder, net)
+        served.start()
+        mounts.mount('glusterfs', served.create('bench'), point,
+                     gluster.FRESH)
+        yield point
 
 
 def kind(path):

@@ -12,6 +12,7 @@
 
 """The process that measures, started by ``run`` with its settings as JSON."""
 
+import contextlib
 import json
 import os
 import sys
@@ -26,7 +27,11 @@ def main():
     root = plain_root = settings['root']
     if settings['own_file_system']:
         root, plain_root = _mounted(root)
-    _measure(root, plain_root, settings)
+    with contextlib.ExitStack() as stack:
+        if settings['glusterfs']:
+            root = plain_root = stack.enter_context(
+                filesystem.glusterfs(plain_root))
+        _measure(root, plain_root, settings)
 
 
 def _mounted(folder):
@@ -54,9 +59,11 @@ def _measure(root, plain_root, settings):
     # These import Cinder, which must see what was chosen above.
     from benchmarks import operations
     from benchmarks import session
+    from benchmarks import subjects
     chosen = _choose(operations.every(), settings['operations'])
-    measuring = session.Session(root, plain_root, settings['state'],
-                                settings['rounds'], _say)
+    measuring = session.Session(
+        root, plain_root, settings['state'], settings['rounds'], _say,
+        subjects.OursOnGlusterfs if settings['glusterfs'] else subjects.Ours)
     lines = measuring.run(chosen)
     conditions = measuring.conditions()
     print(report.tables(lines, conditions))

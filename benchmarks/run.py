@@ -12,8 +12,9 @@
 
 """python -m benchmarks.run: measure, and print the table.
 
-Root gets two XFS on loop devices for it, one of them without shared blocks;
-others name a folder, and do without what its file system cannot show. As for
+Root gets two XFS on loop devices for it, one of them without shared blocks,
+or with --glusterfs a GlusterFS of three replicas on such an XFS; others name
+a folder, and do without what its file system cannot show. As for
 cinder-volume, OS_CINDER_DISABLE_EVENTLET_PATCHING=1 in the environment
 chooses native threads instead of eventlet.
 
@@ -38,6 +39,9 @@ _MEMORY = '/dev/shm'
 
 def main():
     options = _parse()
+    if options.glusterfs and (options.directory or os.geteuid() != 0):
+        raise SystemExit('Only root can make a GlusterFS, and it makes an '
+                         'XFS for it: leave out --directory.')
     if options.directory is None and os.geteuid() != 0:
         raise SystemExit('Only root can make a file system: name a folder '
                          'with --directory.')
@@ -62,6 +66,9 @@ def _parse():
     parser.add_argument('--directory', metavar='DIR',
                         help='work in a folder made in DIR, not on an XFS '
                              'of its own')
+    parser.add_argument('--glusterfs', action='store_true',
+                        help='work on a GlusterFS, with our GlusterfsDriver '
+                             'and with the in-tree NfsDriver on its mount')
     parser.add_argument('--json', metavar='FILE',
                         help='write all figures to a file')
     return parser.parse_args()

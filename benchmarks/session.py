@@ -47,14 +47,17 @@ class Session:
     :param state: a folder for the database, the lock files and the log
     :param number: of rounds
     :param say: called with a line of text about the progress
+    :param ours: see subjects.Builder
     """
 
-    def __init__(self, root, plain_root, state, number, say):
+    def __init__(self, root, plain_root, state, number, say,
+                 ours=subjects.Ours):
         self._root = root
         self._plain_root = plain_root
         self._state = state
         self._number = number
         self._say = say
+        self._ours = ours
         self._load = [_load()]
 
     def run(self, chosen):
@@ -84,7 +87,7 @@ class Session:
         """A Rounds, or None when it cannot be measured here."""
         self._say('%s ...' % operation.title)
         root = self._root if operation.may_share else self._plain_root
-        pair = subjects.Builder(started, root).pair(operation)
+        pair = subjects.Builder(started, root, self._ours).pair(operation)
         reason = operation.prepare(pair, root)
         if reason:
             self._say('  left out: %s' % reason)

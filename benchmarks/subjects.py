@@ -10,10 +10,11 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""The two drivers that are measured, on local folders.
+"""The two drivers that are measured, on folders of one file system.
 
-Both are NFS drivers with their real code; only mounting does nothing, for
-both alike: a mount point is a folder of the file system under test. What
+Both are NFS drivers with their real code (where it is a GlusterFS, ours is
+the one for that); only mounting does nothing, for both alike: a mount point
+is a folder of the file system under test. What
 each of them reads of the kernel's table of mounts, it still reads. Cinder's
 NFS driver cannot revert; it gets what other drivers in the tree do that by.
 """
@@ -27,6 +28,7 @@ from os_brick.remotefs import remotefs as brick
 from cinder.volume.drivers import nfs as in_tree
 from cinder.volume.drivers import remotefs as in_tree_remotefs
 
+from remotefs_drivers import glusterfs
 from remotefs_drivers import nfs
 from remotefs_drivers.share import mountinfo
 
@@ -73,6 +75,10 @@ class Ours(nfs.NfsDriver):
     """Our NFS driver, as it is."""
 
 
+class OursOnGlusterfs(glusterfs.GlusterfsDriver):
+    """Our GlusterFS driver, as it is."""
+
+
 def mounting_does_nothing():
     """Let every mount point that was laid out count as mounted."""
     brick.RemoteFsClient.mount = _read_mounts
@@ -95,16 +101,18 @@ class Builder:
 
     :param rig: tests.rig.Rig
     :param root: a folder on the file system under test
+    :param ours: the class of our driver
     """
 
-    def __init__(self, rig, root):
+    def __init__(self, rig, root, ours=Ours):
         self._rig = rig
         self.root = root
+        self._classes = (InTree, ours)
 
     def pair(self, operation):
         """(in-tree subject, our subject) for an operation."""
-        return tuple(self._subject(operation, place, name) for place, name
-                     in enumerate(('InTree', 'Ours')))
+        return tuple(self._subject(operation, place, each.__name__)
+                     for place, each in enumerate(self._classes))
 
     def _subject(self, operation, place, name):
         section = '%s-%s' % (operation.name, name)
@@ -116,10 +124,14 @@ class Builder:
         config = base + '.shares'
         with open(config, 'w') as stream:
             stream.writelines(share + '\n' for share in shares)
+        own = {'shares_config': config, 'mount_point_base': base,
+               'qcow2_volumes': operation.qcow2}
+        prefix = getattr(self._classes[place], 'driver_prefix', 'nfs')
         driver = self._rig.driver(
-            '%s.%s' % (__name__, name), section, nfs_shares_config=config,
-            nfs_mount_point_base=base, nfs_qcow2_volumes=operation.qcow2,
-            **_RIGHTS, **_SNAPSHOTS[place])
+            '%s.%s' % (__name__, name), section, **_RIGHTS,
+            **_SNAPSHOTS[place],
+            **{'%s_%s' % (prefix, option): value
+               for option, value in own.items()})
         return Subject(place, driver, self._rig, folders, tuple(shares))
 
 
