@@ -11,7 +11,8 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 #
-# sh tools/demo.sh [--keep] [--threads] [--directory PATH]
+# sh tools/demo.sh [--backend posix|glusterfs] [--keep] [--threads]
+#                  [--directory PATH]
 #
 # From a bare Debian or Ubuntu to a whole Cinder on this machine with two
 # backends of this library, a Glance beside it, and a volume taken through
@@ -19,6 +20,9 @@
 # that asks for no password; otherwise the command to run is printed), a
 # virtual environment, and "cinder-remotefs demo" with the arguments given
 # here.
+#
+# With "--backend glusterfs", for root, the volumes are on a real GlusterFS of
+# three replicas, in a network of its own on this machine.
 #
 # REMOTEFS_VENV is the place of the virtual environment (see tools/lib.sh).
 
@@ -33,6 +37,9 @@ case " $* " in
     ;;
 esac
 
-need_packages demo
+PROFILES=demo
+case " $* " in *glusterfs*) PROFILES='demo glusterfs' ;; esac
+
+need_packages $PROFILES
 make_venv "$REMOTEFS_VENV" demo
 exec "$REMOTEFS_VENV/bin/cinder-remotefs" demo "$@"

@@ -13,6 +13,7 @@
 """``cinder-remotefs demo``: see the library work, on this machine."""
 
 import contextlib
+import functools
 import importlib.metadata
 import logging
 import os
@@ -24,6 +25,7 @@ import tempfile
 
 from cliff import command
 
+from remotefs_drivers.cmd import grounds
 from remotefs_drivers.cmd import reporter
 from remotefs_drivers.cmd import sample
 from remotefs_drivers.cmd import walkthrough
@@ -48,11 +50,16 @@ class Demo(command.Command):
     with a guest (QEMU) that writes all the time.
 
     Two backends of remotefs_drivers.posix.PosixDriver, one with raw and one
-    with qcow2 volumes; loopback and free ports only; no root.
+    with qcow2 volumes; loopback and free ports only; no root. Or, for root,
+    two of GlusterfsDriver, on a real GlusterFS in a network of its own.
     """
 
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
+        parser.add_argument('--backend', choices=sorted(grounds.GROUNDS),
+                            default='posix',
+                            help='what the volumes are on (default: '
+                                 '%(default)s)')
         parser.add_argument('--directory', metavar='PATH',
                             help='where everything goes, an empty folder or '
                                  'one of an earlier run (default: one for '
@@ -66,6 +73,9 @@ class Demo(command.Command):
         return parser
 
     def take_action(self, parsed_args):
+        if parsed_args.keep and parsed_args.backend != 'posix':
+            raise RuntimeError('--keep would leave a Cinder whose shares end '
+                               'with this command: use it without --backend.')
         _check_programs()
         # A QEMU that ends is nothing to tell of.
         logging.getLogger('qemu.qmp').setLevel(logging.WARNING)
@@ -73,8 +83,11 @@ class Demo(command.Command):
         signal.signal(signal.SIGTERM, _terminate)
         root = _root(parsed_args.directory)
         try:
-            _run(root, parsed_args.keep, parsed_args.threads,
-                 reporter.Reporter(self.app.stdout))
+            with grounds.GROUNDS[parsed_args.backend](
+                    root, concurrency=spec.THREADS if parsed_args.threads
+                    else spec.EVENTLET) as wanted:
+                _run(wanted, parsed_args.keep,
+                     reporter.Reporter(self.app.stdout))
         except BaseException:
             self.app.stdout.write('\nFAILED. Everything is left in %s, the '
                                   'logs in %s.\n' % (root, os.path.join(
@@ -84,14 +97,13 @@ class Demo(command.Command):
             shutil.rmtree(root)
 
 
-def _run(root, keep, threads, report):
-    wanted = spec.two_posix_backends(
-        root, concurrency=spec.THREADS if threads else spec.EVENTLET)
-    work = os.path.join(root, _WORK)
+def _run(wanted, keep, report):
+    work = wanted.path(_WORK)
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work, mode=0o700)
     report.say(_heading(wanted))
-    with compute.Compute(os.path.join(root, _NOVA)) as nova:
+    with compute.Compute(wanted.path(_NOVA), functools.partial(
+            cinder.local_path, mount_base=wanted.mounts)) as nova:
         running = cloud.Cloud(nova.configured(wanted), orphan=keep)
         nova.cinder = cinder.Cinder(running)
         with _stopped(running, keep, report):
