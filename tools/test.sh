@@ -417,7 +417,12 @@ record install $(($(now) - BEGIN)) 0 "$("$REMOTEFS_VENV/bin/pip" list \
     2>/dev/null | awk '/^(cinder|glance|os-brick) /{printf "%s %s  ", $1, $2}')"
 queue_rings
 in_background lane
-lane
+# This one is not waited for by sh itself, which would hear of a signal only
+# when it is over.
+lane &
+LANE=$!
+JOBS="$JOBS $LANE"
+wait "$LANE"
 wait_for lane
 
 title "$(uname -srm), $(. /etc/os-release && echo "$PRETTY_NAME")," \
