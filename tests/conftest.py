@@ -31,6 +31,7 @@ _UNIT = os.path.join(os.path.dirname(__file__), 'unit', '')
 _MARKERS = (
     'root: needs root; the rest runs as an ordinary user',
     'pairs: any two of its parameters\' values meet, see tests/pairs.py',
+    'turns: each of its parameters\' values has a turn, see there',
     'realnfs: needs the virtual machine with an NFS server',
     'short: belongs to the set that is run on old releases of Cinder too',
     'slow: takes more than a few seconds',

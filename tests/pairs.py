@@ -15,7 +15,8 @@
 A verb that is tried on each driver, in each concurrency mode, with each
 format is tried often, and what breaks does so by one of these or by two that
 meet. A test that is marked ``pairs`` runs with enough of its combinations
-that any two values meet in one of them.
+that any two values meet in one of them. One that is marked ``turns`` runs
+with each value at least once: where they have little to do with each other.
 
 A text like ``nfs-eventlet`` is the values of two things, a driver and a mode.
 """
@@ -25,14 +26,17 @@ import itertools
 
 import pytest
 
+#: Marker -> how many values are to meet.
+_MARKERS = {'pairs': 2, 'turns': 1}
+
 _left_out = pytest.StashKey()
 
 
 def pytest_addoption(parser):
     parser.addoption('--all-combinations', action='store_true', default=False,
-                     help='tests that are marked "pairs" run with every '
-                          'combination, as they do when they are asked for '
-                          'by name')
+                     help='tests that are marked "pairs" or "turns" run '
+                          'with every combination, as they do when they are '
+                          'asked for by name')
 
 
 # First, so that what -m chooses does not change what meets.
@@ -51,37 +55,38 @@ def pytest_collection_modifyitems(config, items):
 def pytest_terminal_summary(terminalreporter, config):
     if config.stash.get(_left_out, 0):
         terminalreporter.write_line(
-            '%d combinations were left out, since every pair of their values '
-            'met in others; --all-combinations runs them'
+            '%d combinations were left out, since their values met in '
+            'others; --all-combinations runs them'
             % config.stash[_left_out])
 
 
-def choose(combinations):
+def choose(combinations, size=2):
     """Numbers of as few as it takes, in order.
 
     :param combinations: of each the values, name -> value
+    :param size: how many values are to meet
     """
     several = {name for values in combinations
                for name, value in values.items()
                if value != combinations[0][name]}
-    met = [_meeting({name: values[name] for name in several})
+    met = [_meeting({name: values[name] for name in several}, size)
            for values in combinations]
     missing, chosen = set().union(*met), []
     while missing:
         found = [each & missing for each in met]
-        # By pairs, so that in the end what is alone is few.
+        # By the longest, so that in the end what is alone is few.
         best = max(range(len(met)), key=lambda number: (
-            sum(len(some) == 2 for some in found[number]),
+            sum(len(some) == size for some in found[number]),
             bool(found[number]), -number))
         chosen.append(best)
         missing -= met[best]
     return sorted(chosen)
 
 
-def _meeting(values):
-    """Each pair, each value, and nothing at all, which one must have."""
-    return {some for size in range(3)
-            for some in itertools.combinations(sorted(values.items()), size)}
+def _meeting(values, size):
+    """So many at a time, and fewer, and none, which one must have."""
+    return {some for count in range(size + 1)
+            for some in itertools.combinations(sorted(values.items()), count)}
 
 
 def values(params):
@@ -97,10 +102,13 @@ def values(params):
 def _left_out_of(items):
     functions = collections.defaultdict(list)
     for item in items:
-        if item.get_closest_marker('pairs') and hasattr(item, 'callspec'):
-            functions[item.nodeid.partition('[')[0]].append(item)
+        for marker, size in _MARKERS.items():
+            if item.get_closest_marker(marker) and hasattr(item, 'callspec'):
+                name = item.nodeid.partition('[')[0]
+                functions[name, size].append(item)
     left_out = set()
-    for group in functions.values():
-        chosen = choose([values(item.callspec.params) for item in group])
+    for (__, size), group in functions.items():
+        chosen = choose([values(item.callspec.params) for item in group],
+                        size)
         left_out.update(set(group) - {group[number] for number in chosen})
     return left_out

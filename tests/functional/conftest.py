@@ -69,6 +69,12 @@ LAYERED = MODES + NFS_CLOUDS + GLUSTERFS
 SOME_LAYERED = [pytest.param(MODES[-1]), NFS_CLOUDS[0]]
 
 
+#: For what has little to do with the mode, one of them.
+in_threads, in_eventlet = (
+    pytest.mark.parametrize('concurrency', [mode], indirect=True)
+    for mode in (MODES[-1], MODES[0]))
+
+
 def some_with(*values):
     """SOME_LAYERED, each with some of the values: they take turns.
 

@@ -22,6 +22,7 @@ import uuid
 import pytest
 
 from tests.functional import attached
+from tests.functional import conftest
 
 
 @pytest.fixture
@@ -32,6 +33,7 @@ def busy(steps, all_clouds, concurrency):
         yield life
 
 
+@conftest.in_threads
 def test_no_format_is_recorded(busy):
     """Refused before anything is made; nobody is asked to use it."""
     user = busy.user
@@ -54,6 +56,7 @@ def test_no_format_is_recorded(busy):
     user.delete(busy.volume)
 
 
+@conftest.in_eventlet
 def test_after_the_last_snapshot(busy):
     """The volume can do all that one without snapshots can."""
     user = busy.user
@@ -133,6 +136,7 @@ def test_the_service_is_killed_meanwhile(busy, verb):
     user.cloud.wait_gone(busy.volume.id)
 
 
+@pytest.mark.turns
 @pytest.mark.parametrize('backend', sorted(attached.FORMATS))
 def test_read_only(steps, all_clouds, concurrency, backend):
     """QEMU goes on in no other file: it fails, and nothing is left."""

@@ -161,6 +161,7 @@ def _end(one):
 
 
 @bases
+@pytest.mark.turns
 @pytest.mark.parametrize('left', OURS)
 def test_the_tree_goes_on(pair, begin, left, base_format):
     ours, theirs = pair(base_format)
@@ -183,6 +184,7 @@ def test_the_tree_goes_on(pair, begin, left, base_format):
 
 
 @bases
+@pytest.mark.turns
 @pytest.mark.parametrize('left', BOTH)
 def test_we_go_on(pair, begin, left, base_format):
     ours, theirs = pair(base_format)

@@ -26,6 +26,7 @@ from remotefs_drivers.cmd import snapshots
 from remotefs_drivers.cmd import walkthrough
 from remotefs_drivers.embedded import attachment
 
+from tests.functional import conftest
 from tests.functional import content as disks
 
 
@@ -118,6 +119,7 @@ def volumes_of(walk):
                   key=lambda volume: volume.created_at)
 
 
+@conftest.in_threads
 def test_it_passes_and_leaves_nothing(walk):
     walk.until('delete everything')
     assert walk.cloud.cinder.volumes.list() == []
@@ -133,6 +135,7 @@ def test_it_passes_and_leaves_nothing(walk):
     look(reporter.Progress())
 
 
+@conftest.in_eventlet
 def test_a_wrong_byte_at_the_end_of_a_volume_is_found(walk):
     walk.until('image -> volume of 1 GiB on alpha')
     last = (1 << 30) - 1
@@ -141,6 +144,7 @@ def test_a_wrong_byte_at_the_end_of_a_volume_is_found(walk):
         walk.until('compare')
 
 
+@conftest.in_threads
 def test_a_wrong_byte_in_a_qcow2_volume_is_found(walk):
     walk.until('on beta (qcow2)')
     share = walk.cloud.spec.path('shares', 'beta')
@@ -152,6 +156,7 @@ def test_a_wrong_byte_in_a_qcow2_volume_is_found(walk):
         walk.until('compare')
 
 
+@conftest.in_eventlet
 def test_a_wrong_byte_in_a_snapshot_is_found(snapshot_walk):
     snapshot_walk.until('take 4 snapshots')
     # Written over after the first snapshot, so that it is only in that.
@@ -162,6 +167,7 @@ def test_a_wrong_byte_in_a_snapshot_is_found(snapshot_walk):
         snapshot_walk.until('compare the other snapshots')
 
 
+@conftest.in_threads
 def test_a_wrong_byte_after_the_kill_is_found(snapshot_walk):
     snapshot_walk.until('kill -9')
     assert not snapshot_walk.cloud.alive
@@ -177,6 +183,7 @@ def test_a_wrong_byte_after_the_kill_is_found(snapshot_walk):
         snapshot_walk.until('compare the volume')
 
 
+@conftest.in_eventlet
 def test_a_wrong_byte_under_a_guest_is_found(guest_walk):
     guest_walk.until('take 3 snapshots')
     guest_walk.until('compare the disk')
@@ -189,6 +196,7 @@ def test_a_wrong_byte_under_a_guest_is_found(guest_walk):
         guest_walk.guest._compare_guest(reporter.Progress())
 
 
+@conftest.in_threads
 def test_a_wrong_byte_in_a_copy_of_what_a_guest_has_is_found(guest_walk):
     guest_walk.until('clone the volume')
     copy = guest_walk.guest._copy
@@ -200,6 +208,7 @@ def test_a_wrong_byte_in_a_copy_of_what_a_guest_has_is_found(guest_walk):
         guest_walk.until('compare')
 
 
+@conftest.in_eventlet
 def test_a_snapshot_of_another_moment_is_found(guest_walk):
     guest_walk.until('take 3 snapshots')
     held = list(guest_walk.part.held.values())
@@ -210,6 +219,7 @@ def test_a_snapshot_of_another_moment_is_found(guest_walk):
         guest_walk.until('compare')
 
 
+@conftest.in_threads
 def test_a_guest_that_comes_up_on_another_file_is_found(guest_walk,
                                                         monkeypatch):
     guest_walk.until('extend')

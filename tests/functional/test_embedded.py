@@ -162,6 +162,7 @@ def test_nobody_shares_its_ports(new_cloud):
 
 @pytest.mark.short
 @modes
+@pytest.mark.turns
 @pytest.mark.parametrize('end', ['stop', 'kill'])
 def test_its_volumes_are_back(new_cloud, concurrency, end):
     cloud = new_cloud(concurrency=concurrency, glance=False)
@@ -233,6 +234,7 @@ def workers(cloud):
 
 @pytest.mark.short
 @modes
+@pytest.mark.turns
 @pytest.mark.parametrize('end', ['stop', 'kill'])
 def test_a_service_knows_what_it_was_doing(new_cloud, concurrency, end,
                                            hanging_qemu_img):

@@ -144,6 +144,7 @@ def test_a_server_falls_silent(stopped):
     assert host.files(DEAD) == set()
 
 
+@pytest.mark.parametrize('stopped', [specs.EVENTLET], indirect=True)
 def test_started_while_a_server_is_silent(stopped):
     host = stopped
     host.mounter.hang(DEAD)
@@ -156,6 +157,7 @@ def test_started_while_a_server_is_silent(stopped):
     host.create(DEAD)
 
 
+@pytest.mark.parametrize('stopped', [specs.THREADS], indirect=True)
 def test_restarted_while_a_server_is_silent(stopped):
     """With volumes on it, and its mount still there."""
     host = stopped

@@ -47,6 +47,19 @@ def test_any_two_values_meet(parameters, most):
     assert met(combinations[number] for number in chosen) == met(combinations)
 
 
+@pytest.mark.parametrize('parameters, most', [
+    (every(one=['a', 'b'], two=['c', 'd', 'e']), 3),
+    (every(one=['a', 'b'], two=['c', 'd'], three=['e', 'f']), 2),
+])
+def test_each_value_has_a_turn(parameters, most):
+    combinations = list(map(pairs.values, parameters))
+    chosen = pairs.choose(combinations, 1)
+    assert len(chosen) == most
+    assert ({each for number in chosen for each in
+             combinations[number].items()} ==
+            {each for values in combinations for each in values.items()})
+
+
 def test_a_single_combination_stays():
     assert pairs.choose([pairs.values({'one': 'a'})]) == [0]
 
@@ -60,6 +73,13 @@ import pytest
 @pytest.mark.parametrize('two', 'ab')
 @pytest.mark.parametrize('three', 'ab')
 def test_marked(one, two, three):
+    pass
+
+
+@pytest.mark.turns
+@pytest.mark.parametrize('one', 'ab')
+@pytest.mark.parametrize('two', 'ab')
+def test_in_turns(one, two):
     pass
 
 
@@ -77,15 +97,15 @@ def test_unmarked(one, two, three):
 
 
 @pytest.mark.parametrize('arguments, count, said', [
-    ([], 4 + 1 + 8, True),
-    (['--all-combinations'], 8 + 1 + 8, False),
+    ([], 4 + 2 + 1 + 8, True),
+    (['--all-combinations'], 8 + 4 + 1 + 8, False),
     (['-k', 'test_marked'], 8, False),
     (['-m', 'pairs'], 4 + 1, True),
 ])
 def test_what_is_left_out_is_said(pytester, arguments, count, said):
     pytester.makepyfile(SOURCE)
-    pytester.makeini('[pytest]\nmarkers = pairs\n')
+    pytester.makeini('[pytest]\nmarkers =\n  pairs\n  turns\n')
     result = pytester.runpytest_inprocess('-p', 'tests.pairs', *arguments)
     result.assert_outcomes(passed=count, deselected=(
         result.parseoutcomes().get('deselected', 0)))
-    assert ('4 combinations were left out' in result.stdout.str()) == said
+    assert ('6 combinations were left out' in result.stdout.str()) == said
