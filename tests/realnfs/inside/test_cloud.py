@@ -13,6 +13,7 @@
 """A whole Cinder on real shares, spoken to over HTTP."""
 
 import os
+import shutil
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.functional import content
 from tests.functional import steps
 from tests.realnfs.guest import layout
 from tests.realnfs.inside import backend as backends
+from tests.realnfs import start
 
 # Seconds, on an emulated processor: until it is up, and for a step.
 _START = 600
@@ -39,8 +41,11 @@ def user(server, mount_base):
     """steps.Steps: a user of a cloud with the two backends."""
     options = {name: _options(mount_base / name, *backend)
                for name, backend in _BACKENDS.items()}
-    cloud = clouds.Cloud(spec.Spec(root=str(mount_base / 'cloud'),
-                                   backends=options, glance=False))
+    root = mount_base / 'cloud'
+    root.mkdir()
+    shutil.copy(os.environ[start.DATABASE], root)
+    cloud = clouds.Cloud(spec.Spec(root=str(root), backends=options,
+                                   glance=False))
     cloud.start(limit=_START)
     try:
         yield steps.Steps(cloud, mount_base)
