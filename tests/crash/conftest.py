@@ -18,6 +18,9 @@ import tempfile
 
 import pytest
 
+from remotefs_drivers.embedded import gluster
+from remotefs_drivers.embedded import keeper
+from remotefs_drivers.embedded import network
 from tests.crash import cuts
 from tests.crash import explorer
 from tests.crash import online_explorer
@@ -42,6 +45,20 @@ def lanes(memory, database):
     """Processes in which acts are played, one for each processor."""
     with explorer.lanes(os.cpu_count(), memory, database) as pool:
         yield pool
+
+
+@pytest.fixture(scope='session')
+def hosts(tmp_path_factory, memory, database):
+    """The same, each with a GlusterFS of its own, which dies with it."""
+    with contextlib.ExitStack() as stack:
+        served = gluster.Gluster(os.path.join(memory, 'gluster'),
+                                 stack.enter_context(network.Network()))
+        served.start()
+        folder = tmp_path_factory.mktemp('hosts')
+        stack.enter_context(keeper.Keeper(folder))
+        count = os.cpu_count()
+        yield stack.enter_context(explorer.lanes(count, folder, database, [
+            served.create('host%d' % number) for number in range(count)]))
 
 
 @pytest.fixture(scope='session')
@@ -73,9 +90,10 @@ def benches(memory, database):
 
 
 @pytest.fixture
-def explore(memory, database, lanes):
+def explore(memory, database, request):
     """Explore a verb on a backend; returns the report."""
-    def explore(verb, backend, sabotage=None, depth=None):
+    def explore(verb, backend, sabotage=None, depth=None, where='lanes'):
+        lanes = request.getfixturevalue(where)
         with tempfile.TemporaryDirectory(dir=memory) as folder:
             stage = explorer.Stage(folder, verbs.VERBS[verb],
                                    verbs.BACKENDS[backend], sabotage)

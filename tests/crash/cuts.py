@@ -110,13 +110,15 @@ class Points:
     :param number: of the place where the process dies, or None
     :param fine: within the calls to the share as well, system call by
                  system call
+    :param die: what else ends then, just before
     :ivar seen: what there is to be cut, a word for each place
     """
 
-    def __init__(self, number=None, fine=True):
+    def __init__(self, number=None, fine=True, die=lambda: None):
         self.number = number
         self.seen = []
         self._fine = fine
+        self._along = die
 
     def install(self, driver):
         """Put the knife to this driver, in this process."""
@@ -132,7 +134,7 @@ class Points:
         """Die here, if this is the place."""
         self.seen.append(word)
         if self._is_here():
-            _kill_myself()
+            self._die()
 
     def _is_here(self):
         return len(self.seen) - 1 == self.number
@@ -156,9 +158,13 @@ class Points:
             self.seen.append('within qemu-img %s' % argv[1])
             if self._is_here():
                 kill_in_the_middle(argv)
-                _kill_myself()
+                self._die()
             return run(argv, **kwargs)
         return call
+
+    def _die(self):
+        self._along()
+        _kill_myself()
 
 
 class _Os:

@@ -41,9 +41,9 @@ import signal
 import traceback
 
 from tests.crash import cuts
+from tests.crash import grounds
 from tests.crash import saga
 from tests.crash import worlds
-from tests.functional import stages
 from tests import rig
 
 LOST, STUCK, ORPHANED = 'lost', 'stuck', 'orphaned'
@@ -153,10 +153,9 @@ class Stage:
 
     def play(self, folder, act, points=None):
         """Run an act of the verb in a world, in this process."""
-        the_rig = _rig or rig.Rig(folder)
-        driver = the_rig.driver(
-            stages.POSIX, posix_directories=[_share(folder)],
-            **dict(self.options))
+        the_rig = _lane.rig if _lane else rig.Rig(folder)
+        ground = _lane.ground if _lane else grounds.Folder(folder)
+        driver = ground.driver(the_rig, self.options)
         if act == 'prepare':
             self.verb.prepare(the_rig, driver)
             return
@@ -173,7 +172,7 @@ def prepare(stage, database):
     :param database: path of an empty one, or None
     """
     folder = os.path.join(stage.folder, 'begin')
-    os.makedirs(_share(folder))
+    os.makedirs(folder)
     if database is not None:
         with open(database, 'rb') as source, open(os.path.join(
                 folder, 'cinder.sqlite'), 'wb') as target:
@@ -280,8 +279,8 @@ def _way(done):
 
 def do(job):
     """Do one job, in this lane; called in a process of the pool."""
-    folder = _rig.folder
-    worlds.copy(job.world, folder)
+    folder = _lane.rig.folder
+    worlds.copy(job.world, folder, _lane.ground.location)
     seen, found = _fork(job, folder)
     if job.act in _LAST:
         return Done(job, job.world, False, seen, found)
@@ -321,13 +320,14 @@ def _fork(job, folder):
     __, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status):
         assert os.WTERMSIG(status) == signal.SIGKILL, status
+        _lane.ground.come_back()
         return None, None
     assert status == 0 and text, status
     return json.loads(text)
 
 
 def _in_child(job, folder, writing):
-    points = cuts.Points(job.number, job.fine)
+    points = cuts.Points(job.number, job.fine, _lane.ground.die)
     found = None
     try:
         try:
@@ -343,28 +343,41 @@ def _in_child(job, folder, writing):
         os._exit(70)
 
 
-def _share(folder):
-    return os.path.join(folder, worlds.SHARE)
-
-
-def lanes(count, folder, database):
+def lanes(count, folder, database, locations=None):
     """Processes that do jobs at the same time, in folders below this one.
 
     :param database: path of an empty one
+    :param locations: of GlusterFS, when the lanes are to be there, one each
     """
-    return multiprocessing.get_context('fork').Pool(
-        count, _begin_lane, (str(folder), database))
+    context = multiprocessing.get_context('fork')
+    queue = None
+    if locations is not None:
+        queue = context.SimpleQueue()
+        for location in locations:
+            queue.put(location)
+    return context.Pool(count, _begin_lane, (str(folder), database, queue))
 
 
-#: Of this lane. What the processes that are forked from here share with it
-#: is a configuration and compiled queries; no driver has been here.
-_rig = None
+class _Lane:
+    """Of this process.
+
+    What the processes that are forked from here share with it is a
+    configuration and compiled queries; no driver has been here.
+    """
+
+    def __init__(self, folder, database, location):
+        os.makedirs(folder)
+        self.ground = (grounds.Folder(folder) if location is None else
+                       grounds.Glusterfs(folder, location))
+        shutil.copy(database, folder)
+        self.rig = rig.Rig(folder)
+        self.rig.get_ready_to_fork()
 
 
-def _begin_lane(root, database):
-    global _rig
-    folder = os.path.join(root, 'lane-%d' % os.getpid())
-    os.makedirs(_share(folder))
-    shutil.copy(database, folder)
-    _rig = rig.Rig(folder)
-    _rig.get_ready_to_fork()
+_lane = None
+
+
+def _begin_lane(root, database, queue):
+    global _lane
+    _lane = _Lane(os.path.join(root, 'lane-%d' % os.getpid()), database,
+                  queue and queue.get())

@@ -22,7 +22,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import sqlite3
 
 SHARE = 'share'
@@ -39,17 +38,21 @@ _RECORDS = (
 )
 
 
-def copy(source, target):
-    """Make a folder the same as another one; holes stay holes."""
+def copy(source, target, location=None):
+    """Make a folder the same as another one; holes stay holes.
+
+    :param location: of the share, as the volumes on it have it on record,
+        where it is not the folder with its files
+    """
     share = os.path.join(target, SHARE)
-    shutil.rmtree(share, ignore_errors=True)
-    os.makedirs(share)
-    for entry in os.scandir(target):
-        if entry.is_file():
-            os.unlink(entry.path)
+    os.makedirs(share, exist_ok=True)
+    for folder in target, share:
+        for entry in os.scandir(folder):
+            if entry.is_file():
+                os.unlink(entry.path)
     for name in _files(source):
         _copy_file(os.path.join(source, name), os.path.join(target, name))
-    _move_volumes(target)
+    _move_volumes(target, location or share)
 
 
 def digest(folder):
@@ -85,13 +88,13 @@ def _files(folder):
         yield os.path.join(SHARE, name)
 
 
-def _move_volumes(folder):
+def _move_volumes(folder, location):
     """The volumes of a copied database are on the copied share."""
     with sqlite3.connect(os.path.join(folder, _DATABASE)) as database:
         database.execute('PRAGMA synchronous = OFF')
         database.execute('UPDATE volumes SET provider_location = ? '
                          'WHERE provider_location IS NOT NULL',
-                         (os.path.join(folder, SHARE),))
+                         (location,))
 
 
 def _told(folder):
@@ -112,10 +115,10 @@ def _copy_file(source, target):
         size = os.fstat(origin.fileno()).st_size
         made.truncate(size)
         for start, end in _data(origin.fileno(), size):
+            # Not by copy_file_range, which does not cross file systems.
             while start < end:
-                start += os.copy_file_range(
-                    origin.fileno(), made.fileno(), end - start, start,
-                    start)
+                start += os.pwrite(made.fileno(), os.pread(
+                    origin.fileno(), min(_CHUNK, end - start), start), start)
 
 
 def _data(descriptor, size):

@@ -1,0 +1,88 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Where the share of a stage is, and what dies along with a service there.
+
+A ground belongs to a folder, which has its files in ``share``.
+"""
+
+import os
+import signal
+import subprocess
+
+from remotefs_drivers.embedded import gluster
+from remotefs_drivers.embedded import mounts
+from tests.crash import worlds
+from tests.functional import stages
+from tests.harness import backends
+
+
+class Folder:
+    """A folder of this host, with PosixDriver.
+
+    A service that is killed leaves all that it has written.
+
+    :param folder: exists
+    :ivar location: of the share, as its volumes have it on record
+    """
+
+    def __init__(self, folder):
+        self.location = os.path.join(folder, worlds.SHARE)
+        os.makedirs(self.location, exist_ok=True)
+
+    def driver(self, rig, options):
+        """:param options: (name, value) of each, as PosixDriver calls them"""
+        return rig.driver(stages.POSIX, posix_directories=[self.location],
+                          **dict(options))
+
+    def die(self):
+        """What else ends, just before the service does."""
+
+    def come_back(self):
+        """After that."""
+
+
+class Glusterfs:
+    """A GlusterFS that is mounted here, with GlusterfsDriver.
+
+    A whole host dies: the client of the mount goes first, with all that it
+    had not yet sent to the bricks. So what was not flushed may be lost.
+
+    :param location: of the share, of which nobody else makes use
+    """
+
+    def __init__(self, folder, location):
+        self.location = location
+        # Beside it: what is in it is another world's each time.
+        self._options = backends.glusterfs(folder + '-host', 'alpha',
+                                           [location])
+        self._driver = self._options.pop('volume_driver')
+        self._point = backends.mount_point(self._options, location)
+        self._mount()
+        os.symlink(self._point, os.path.join(folder, worlds.SHARE))
+
+    def driver(self, rig, options):
+        own = {name.replace('posix_', 'glusterfs_', 1): value
+               for name, value in options}
+        return rig.driver(self._driver, **{**self._options, **own})
+
+    def die(self):
+        for pid in gluster.clients(self._point):
+            os.kill(pid, signal.SIGKILL)
+
+    def come_back(self):
+        subprocess.run(['umount', '-l', self._point], check=True,
+                       stdin=subprocess.DEVNULL)
+        self._mount()
+
+    def _mount(self):
+        mounts.mount('glusterfs', self.location, self._point, gluster.FRESH)
