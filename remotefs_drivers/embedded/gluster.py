@@ -17,6 +17,7 @@ its own, so that one of the system's neither disturbs nor is disturbed. For
 root.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -137,10 +138,18 @@ class Gluster:
             return len(self.bricks(name)) == replica
         self._wait(are_there, 'the bricks of %s' % name)
 
-    def signal_bricks(self, name, number):
-        """SIGSTOP or SIGCONT."""
-        for pid in self.bricks(name):
-            os.kill(pid, number)
+    @contextlib.contextmanager
+    def stopped_bricks(self, name):
+        """SIGSTOP for all bricks; they go on after this block."""
+        # Once: while they are stopped, glusterd waits for them as well.
+        pids = self.bricks(name)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     @property
     def pid(self):

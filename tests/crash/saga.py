@@ -22,7 +22,6 @@ import os
 
 from cinder import objects
 
-from remotefs_drivers.qemu import header
 from tests.functional import story
 
 _FILE = 'saga.json'
@@ -82,17 +81,6 @@ class Saga(story.Story):
     def is_scribbled(self):
         """Whether anybody has written to it since."""
         return os.path.exists(os.path.join(self._folder, 'scribbled'))
-
-    def check_snapshots_beneath(self, ids):
-        """What snapshots hold, read by nobody's help but qemu-img's."""
-        table = self.table()
-        for each in ids:
-            path = os.path.join(self.share, table[each])
-            found = header.read(path)
-            self.check_file(
-                os.path.join(self.share, found.backing_file),
-                found.backing_format, self.held[each],
-                self.snapshot(each).volume_size)
 
 
 def write_down(a_story, subject=None, spare=None, fresh=None):

@@ -96,8 +96,8 @@ class Verb:
             # Only the snapshot that goes need not hold anything.
             with explorer.finding(LOST):
                 table = saga.table()
-                saga.check_snapshots_beneath(
-                    each.id for each in saga.others() if each.id in table)
+                saga.check_beneath(
+                    each for each in saga.others() if each.id in table)
         with explorer.finding(STUCK):
             saga.scribble()
         with open(os.path.join(saga.rig.folder, 'scribbled'), 'w'):

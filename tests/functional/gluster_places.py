@@ -73,15 +73,19 @@ class Place:
 
     def look(self):
         """A mount of the test's own, which remembers nothing; its path."""
-        point = os.path.join(self._folder, 'looking')
-        mounts.mount('glusterfs', self.share, point, harness.FRESH)
-        return point
+        mounts.mount('glusterfs', self.share, self.looking, harness.FRESH)
+        return self.looking
+
+    @property
+    def looking(self):
+        """Where that is."""
+        return os.path.join(self._folder, 'looking')
 
     def kill_bricks(self, count=None):
         self.gluster.kill_bricks(self.name, count)
 
-    def signal_bricks(self, number):
-        self.gluster.signal_bricks(self.name, number)
+    def stopped_bricks(self):
+        return self.gluster.stopped_bricks(self.name)
 
     def bring_back(self):
         self.gluster.bring_back(self.name)

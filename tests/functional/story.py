@@ -20,6 +20,7 @@ merged into the wrong one shows.
 import json
 import os
 
+from remotefs_drivers.qemu import header
 from tests.functional import content
 
 KIB = content.KIB
@@ -149,6 +150,15 @@ class Story:
             finally:
                 self.remove(copy)
         self.check_layers()
+
+    def check_beneath(self, snapshots):
+        """What snapshots hold, read by nobody's help but qemu-img's."""
+        table = self.table()
+        for snapshot in snapshots:
+            found = header.read(os.path.join(self.share, table[snapshot.id]))
+            self.check_file(os.path.join(self.share, found.backing_file),
+                            found.backing_format, self.held[snapshot.id],
+                            snapshot.volume_size)
 
     def check_volume(self, volume, state, size=None):
         connection = self.driver.initialize_connection(

@@ -62,8 +62,8 @@ def test_a_copy_of_it(busy):
         clone = user.create(busy.backend, source_volid=busy.volume.id)
     busy.check_volume(clone, *numbers)
     with busy.copied() as numbers:
-        image = user.upload(busy.volume, 'raw', 'in-use')
-    busy.check_file(image, 'raw', *numbers)
+        image = user.upload(busy.volume, 'qcow2', 'in-use')
+    busy.check_file(image, 'qcow2', *numbers)
     with busy.copied() as numbers:
         backup = user.backup(busy.volume, 'in-use')
     restored = user.restore(backup, user.create(busy.backend))

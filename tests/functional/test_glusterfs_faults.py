@@ -24,6 +24,7 @@ import pytest
 
 from cinder import exception
 from remotefs_drivers.embedded import gluster as harness
+from remotefs_drivers.embedded import mounts
 from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
 from remotefs_drivers.share import gluster
@@ -189,8 +190,7 @@ class TestBricks:
         driver = place.driver()
         story = place.story(driver)
         story.take(1)
-        place.signal_bricks(signal.SIGSTOP)
-        try:
+        with place.stopped_bricks():
             with bounded(3), pytest.raises(errors.ShareTimeout):
                 story.driver.create_snapshot(
                     place.rig.new_snapshot(story.volume))
@@ -198,8 +198,6 @@ class TestBricks:
                 driver.initialize_connection(story.volume, {})
             with bounded(3):
                 driver.get_volume_stats(refresh=True)
-        finally:
-            place.signal_bricks(signal.SIGCONT)
         _wait(lambda: driver.get_volume_stats(refresh=True)[
             'free_capacity_gb'] > 0)
         story.check()
@@ -229,6 +227,51 @@ class TestBricks:
         os.unlink(path)
         place.gluster.command('volume', 'quota', place.name, 'disable')
         story.check()
+
+
+class TestFlush:
+    """What the order of our steps relies on: a flush waits for the bricks."""
+
+    @pytest.fixture
+    def file(self, place):
+        """An open file with 512 bytes of 'a', on a mount of its own.
+
+        No child may be started while the bricks are stopped: it would close
+        the file first, which waits for them.
+        """
+        descriptor = os.open(os.path.join(place.look(), 'file'),
+                             os.O_CREAT | os.O_RDWR)
+        os.pwrite(descriptor, b'a' * 512, 0)
+        os.fsync(descriptor)
+        yield descriptor
+        # The mount may have died.
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+    def test_a_write_returns_before_it_is_there(self, place, file):
+        """And is lost when the client dies, as when its host does."""
+        clients = harness.clients(place.looking)
+        with place.stopped_bricks():
+            os.pwrite(file, b'b' * 512, 0)
+            _kill(clients)
+        assert self._content(place) == b'a' * 512
+
+    def test_a_flush_does_not(self, place, file):
+        with place.stopped_bricks():
+            os.pwrite(file, b'b' * 512, 0)
+            flushing = threading.Thread(target=os.fsync, args=(file,))
+            flushing.start()
+            flushing.join(2)
+            assert flushing.is_alive()
+        flushing.join(_LONG)
+        assert not flushing.is_alive()
+        _kill(harness.clients(place.looking))
+        assert self._content(place) == b'b' * 512
+
+    def _content(self, place):
+        mounts.unmount(place.looking)
+        with open(os.path.join(place.look(), 'file'), 'rb') as stream:
+            return stream.read()
 
 
 class TestTwoHosts:
@@ -316,6 +359,11 @@ class TestSplitBrain:
         with open(table, 'w') as stream:
             stream.write(text)
         story.check()
+
+
+def _kill(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
 
 
 def _can_read(path):
