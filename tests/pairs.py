@@ -99,16 +99,21 @@ def values(params):
     return found
 
 
+def _size(item):
+    """How many values are to meet; None for all that there are."""
+    # A test's own mark comes before that of its module.
+    return next((_MARKERS[each.name] for each in item.iter_markers()
+                 if each.name in _MARKERS), None)
+
+
 def _left_out_of(items):
     functions = collections.defaultdict(list)
     for item in items:
-        for marker, size in _MARKERS.items():
-            if item.get_closest_marker(marker) and hasattr(item, 'callspec'):
-                name = item.nodeid.partition('[')[0]
-                functions[name, size].append(item)
+        if _size(item) and hasattr(item, 'callspec'):
+            functions[item.nodeid.partition('[')[0]].append(item)
     left_out = set()
-    for (__, size), group in functions.items():
+    for group in functions.values():
         chosen = choose([values(item.callspec.params) for item in group],
-                        size)
+                        _size(group[0]))
         left_out.update(set(group) - {group[number] for number in chosen})
     return left_out

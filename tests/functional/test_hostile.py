@@ -66,6 +66,7 @@ def test_the_headers_would_work(secret, tmp_path):
             assert SECRET in stream.read()
 
 
+@pytest.mark.turns
 @pytest.mark.parametrize('kind', HEADERS)
 def test_a_header_in_a_raw_volume_is_data(user, secret, kind):
     volume = user.create('raw')
@@ -96,6 +97,7 @@ def test_a_header_in_a_raw_volume_is_data(user, secret, kind):
     user.delete(volume, larger, clone)
 
 
+@pytest.mark.turns
 @pytest.mark.parametrize('kind', HEADERS)
 def test_a_header_is_data_when_it_moves(moving_user, secret, kind):
     user = moving_user

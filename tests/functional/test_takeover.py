@@ -72,10 +72,10 @@ def _volume_from_snapshot(one):
 
 
 def _upload(one):
-    for disk_format in ('raw', 'qcow2'):
-        path = upload.upload(one, disk_format)
-        one.check_file(path, disk_format, one.state)
-        os.unlink(path)
+    # Not raw as well: that would send a GiB of each.
+    path = upload.upload(one, 'qcow2')
+    one.check_file(path, 'qcow2', one.state)
+    os.unlink(path)
 
 
 def _create(one):
@@ -114,6 +114,7 @@ CHANGING = {
 bases = pytest.mark.parametrize('base_format', ['raw', 'qcow2'])
 
 
+@pytest.mark.turns
 @bases
 @pytest.mark.parametrize('layout', old_share.LAYOUTS)
 def test_reading(take, layout, base_format):

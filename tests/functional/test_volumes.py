@@ -61,6 +61,7 @@ def test_image_to_volume(user, file_format, disk_format):
     user.delete(volume)
 
 
+@pytest.mark.turns
 @pytest.mark.parametrize('file_format, disk_format', [
     # Sent as it is: all of its GiB goes through Glance.
     ('raw', 'raw'),

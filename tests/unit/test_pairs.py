@@ -76,6 +76,15 @@ def test_marked(one, two, three):
     pass
 
 
+@pytest.mark.pairs
+class TestOfItsOwn:
+    @pytest.mark.turns
+    @pytest.mark.parametrize('one', 'ab')
+    @pytest.mark.parametrize('two', 'ab')
+    def test_it(self, one, two):
+        pass
+
+
 @pytest.mark.turns
 @pytest.mark.parametrize('one', 'ab')
 @pytest.mark.parametrize('two', 'ab')
@@ -97,10 +106,10 @@ def test_unmarked(one, two, three):
 
 
 @pytest.mark.parametrize('arguments, count, said', [
-    ([], 4 + 2 + 1 + 8, True),
-    (['--all-combinations'], 8 + 4 + 1 + 8, False),
+    ([], 4 + 2 + 2 + 1 + 8, True),
+    (['--all-combinations'], 8 + 4 + 4 + 1 + 8, False),
     (['-k', 'test_marked'], 8, False),
-    (['-m', 'pairs'], 4 + 1, True),
+    (['-m', 'pairs'], 4 + 2 + 1, True),
 ])
 def test_what_is_left_out_is_said(pytester, arguments, count, said):
     pytester.makepyfile(SOURCE)
@@ -108,4 +117,4 @@ def test_what_is_left_out_is_said(pytester, arguments, count, said):
     result = pytester.runpytest_inprocess('-p', 'tests.pairs', *arguments)
     result.assert_outcomes(passed=count, deselected=(
         result.parseoutcomes().get('deselected', 0)))
-    assert ('6 combinations were left out' in result.stdout.str()) == said
+    assert ('8 combinations were left out' in result.stdout.str()) == said
