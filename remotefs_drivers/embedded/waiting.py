@@ -16,8 +16,11 @@ import time
 
 from remotefs_drivers.embedded import errors
 
-# Seconds between two looks.
-_TICK = 0.1
+# Seconds between two looks: an eighth of the time that has passed. A look may
+# be a request to Cinder, which takes it a twentieth of a second of the
+# processor that others wait for.
+_SHORTEST, _LONGEST = 0.1, 1
+_PART = 8
 
 
 def until(look, limit, what, check=lambda: None, explain=lambda: ''):
@@ -30,16 +33,17 @@ def until(look, limit, what, check=lambda: None, explain=lambda: ''):
     :param explain: returns what to add to the message (the end of a log)
     :raises Timeout: after ``limit`` seconds
     """
-    deadline = time.monotonic() + limit
+    began = time.monotonic()
     while True:
         check()
         found = look()
         if found:
             return found
-        if time.monotonic() > deadline:
+        passed = time.monotonic() - began
+        if passed > limit:
             raise errors.Timeout('Waited %d seconds for %s.' % (limit, what),
                                  explain())
-        time.sleep(_TICK)
+        time.sleep(min(max(passed / _PART, _SHORTEST), _LONGEST))
 
 
 def is_failed(status):

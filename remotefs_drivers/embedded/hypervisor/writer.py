@@ -57,7 +57,7 @@ class Writer:
     :ivar flushed: of the last one before a flush that was answered
     """
 
-    def __init__(self, disk, seed=0, places=24, pace=0.001, initial=None):
+    def __init__(self, disk, seed=0, places=24, pace=0.004, initial=None):
         self.journal = journal.Journal(seed, initial)
         self.finished = 0
         self.flushed = 0
