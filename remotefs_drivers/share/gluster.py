@@ -92,11 +92,16 @@ class Mounter(mounter.BrickMounter):
         return name_of(share)
 
     def _mount(self, share, limit):
-        super()._mount(share, limit)
+        failure = super()._mount(share, limit)
         try:
             self._open(self.path(share), limit or self._timeout)
         except (errors.CommandFailed, errors.CommandTimeout) as error:
             raise self._failed(share, error)
+        # A client that is told of no such volume shows a mount for a moment.
+        # What was written then went into the folder beneath.
+        if not self.is_there(share):
+            raise self._failed(share, failure)
+        return failure
 
     def _open(self, path, timeout):
         """Let our group write there, where we cannot.

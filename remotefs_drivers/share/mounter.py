@@ -108,6 +108,7 @@ class BrickMounter:
         return share.location
 
     def _mount(self, share, limit):
+        """:returns: what would explain that it is not there after all"""
         commands = _Commands(limit or self._timeout)
         retry = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(1 if limit else self._attempts),
@@ -129,6 +130,7 @@ class BrickMounter:
         # After an error too: another backend may have been faster.
         if not self.is_there(share):
             raise self._failed(share, failure)
+        return failure
 
     def _client(self, commands, options):
         arguments = {'%s_mount_point_base' % self._mount_type: self.base,

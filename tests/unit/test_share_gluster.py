@@ -127,6 +127,16 @@ class TestMount:
         mounter.mount(PLAIN)
         assert 'chmod' not in system.programs()
 
+    def test_one_that_is_there_for_a_moment(self, system, mounter,
+                                            monkeypatch):
+        """As that of a volume that GlusterFS does not know."""
+        system.broken['mount'] = mounting.failed('Mounting failed')
+        system.works_anyway = True
+        monkeypatch.setattr(system, '_write',
+                            lambda argv: system.mounts.clear())
+        with pytest.raises(errors.MountFailed, match='Mounting failed'):
+            mounter.mount(PLAIN)
+
     def test_it_hangs_when_it_is_written_to(self, system, mounter, clock):
         system.broken['mktemp'] = mounting.hung()
         with pytest.raises(errors.MountFailed, match='was killed'):
