@@ -61,8 +61,10 @@ def share(tmp_path):
 def _is_running(pid):
     try:
         with open('/proc/%d/stat' % pid) as stream:
-            return stream.read().rpartition(')')[2].split()[0] != 'Z'
-    except FileNotFoundError:
+            state = stream.read().rpartition(')')[2].split()[0]
+        # The other threads of a dead one may have its files for a moment.
+        return state != 'Z' or len(os.listdir('/proc/%d/task' % pid)) > 1
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
