@@ -12,11 +12,10 @@
 
 """An XFS on a loop device, with shared blocks or without, and its end.
 
-And a GlusterFS with its bricks on one.
-
 It is mounted in a mount namespace of the measuring process's own, and its
 image loses its name as soon as it is mounted. So whatever ends the process,
-kill -9 included, the kernel unmounts it and frees loop device and image.
+kill -9 included, the kernel unmounts it and frees loop device and image. A
+GlusterFS may have its bricks on one.
 """
 
 import contextlib

@@ -18,7 +18,6 @@ has made for them.
 """
 
 import contextlib
-import hashlib
 import os
 
 from remotefs_drivers.embedded import gluster
@@ -54,7 +53,7 @@ def glusterfs(root, **fields):
         shares = {name: served.create(name) for name in ('alpha', 'beta')}
         # As on a compute host, where Nova finds it mounted.
         guests = os.path.join(root, 'guests')
-        points = {name: os.path.join(guests, _digest(share))
+        points = {name: mounts.point_of(guests, share)
                   for name, share in shares.items()}
         for name, share in shares.items():
             mounts.mount('glusterfs', share, points[name], gluster.FRESH)
@@ -76,7 +75,3 @@ def _backend(root, name, share):
             'glusterfs_shares_config': path,
             'glusterfs_mount_point_base': os.path.join(root, 'mnt'),
             'glusterfs_qcow2_volumes': name == 'beta'}
-
-
-def _digest(share):
-    return hashlib.md5(share.encode(), usedforsecurity=False).hexdigest()

@@ -15,6 +15,7 @@
 Only the standard library: the watchmen of this room use it too.
 """
 
+import hashlib
 import os
 import re
 import subprocess
@@ -46,6 +47,15 @@ def points():
     # Names may be no UTF-8.
     with open(MOUNTINFO, errors='surrogateescape') as table:
         return [_unescaped(line.split(' ')[4]) for line in table]
+
+
+def point_of(base, share):
+    """Where os-brick mounts a share.
+
+    :param base: folder of the mount points
+    """
+    return os.path.join(base, hashlib.md5(
+        share.encode(), usedforsecurity=False).hexdigest())
 
 
 def mount(kind, source, point, options='rw'):

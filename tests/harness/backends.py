@@ -12,9 +12,9 @@
 
 """Backends for specs: the drivers under test, as operators configure them."""
 
-import hashlib
 import os
 
+from remotefs_drivers.embedded import mounts
 from remotefs_drivers.embedded import spec as specs
 
 NFS_DRIVER = 'remotefs_drivers.nfs.NfsDriver'
@@ -79,8 +79,7 @@ def _find(options, ending):
 
 
 def mount_point_below(base, share):
-    return os.path.join(os.path.realpath(base), hashlib.md5(
-        share.encode(), usedforsecurity=False).hexdigest())
+    return mounts.point_of(os.path.realpath(base), share)
 
 
 def with_nfs(spec, shares):

@@ -12,11 +12,11 @@
 """What a hypervisor asks of Cinder, as Nova does it.
 """
 
-import hashlib
 import os
 import socket
 
 from remotefs_drivers.embedded import config
+from remotefs_drivers.embedded import mounts
 
 # Whatever happened, Nova says so.
 _PROGRESS = '90%'
@@ -86,8 +86,6 @@ def local_path(connection_info, mount_base=None):
         return connection_info['device_path']
     export = connection_info['export']
     if not os.path.isdir(export):
-        digest = hashlib.md5(export.encode(), usedforsecurity=False)
-        export = os.path.join(
-            mount_base or connection_info['mount_point_base'],
-            digest.hexdigest())
+        export = mounts.point_of(
+            mount_base or connection_info['mount_point_base'], export)
     return os.path.join(export, connection_info['name'])
