@@ -54,15 +54,21 @@ def read(path):
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        start = os.read(descriptor, _START)
+        return read_open(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def read_open(descriptor, path):
+    """The same of an open file; its path is for messages."""
+    try:
+        start = os.pread(descriptor, _START, 0)
         if not start.startswith(MAGIC):
             return None
         return _parse(_Bytes(descriptor, start))
     except (struct.error, ValueError) as error:
         raise ValueError('the qcow2 header of %s is damaged: %s'
                          % (path, error))
-    finally:
-        os.close(descriptor)
 
 
 def is_untouched(descriptor):

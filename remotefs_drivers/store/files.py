@@ -336,9 +336,17 @@ def sync_folder(path):
 
 @contextlib.contextmanager
 def opened(path, flags):
-    """The descriptor of a regular file, no link being followed."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC |
-                         os.O_NONBLOCK)
+    """The descriptor of a regular file, no link being followed.
+
+    :raises OSError: as size_of
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC |
+                             os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, 'it is a symbolic link', path)
+        raise
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, 'it is not a regular file', path)

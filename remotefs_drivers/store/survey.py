@@ -16,6 +16,7 @@ Blocks, works on absolute paths, follows no symbolic links, and returns plain
 values only, so that root can do it as well (see privileged).
 """
 
+import contextlib
 import errno
 import os
 import stat
@@ -90,13 +91,15 @@ def _walk(folder, base, name, recorded):
                 path=path, reason='it is its own backing file, by way of %s'
                                   % ', '.join(seen))
         seen.append(name)
-        size = _size(path, above)
         is_overlay = name != base
         file_format = recorded.of_lowest(base, name, said,
                                          above is not None)
-        found = None
-        if file_format == 'qcow2':
-            found = _header(path, may_have_backing=is_overlay)
+        with _explained(path, above):
+            if file_format == 'qcow2':
+                size, found = _size_and_header(path)
+                _check(path, found, may_have_backing=is_overlay)
+            else:
+                size, found = files.size_of(path), None
         yield (name, file_format, size,
                None if found is None else tuple(found))
         above = path
@@ -104,9 +107,10 @@ def _walk(folder, base, name, recorded):
         name = _backing(path, base, found)
 
 
-def _size(path, above):
+@contextlib.contextmanager
+def _explained(path, above):
     try:
-        return files.size_of(path)
+        yield
     except FileNotFoundError:
         if above is None:
             raise
@@ -119,19 +123,25 @@ def header_of(path):
 
     :raises LayerInvalid: when it is no qcow2 file
     """
+    return _size_and_header(path)[1]
+
+
+def _size_and_header(path):
+    """By one way to the file: each may be a round trip, for each layer."""
     try:
-        found = header.read(path)
+        with files.opened(path, os.O_RDONLY) as descriptor:
+            size = os.fstat(descriptor).st_size
+            found = header.read_open(descriptor, path)
     except ValueError as error:
         raise errors.LayerInvalid(path=path, reason=error)
     if found is None:
         raise errors.LayerInvalid(path=path,
                                   reason='it is not a qcow2 file, as it '
                                          'should be')
-    return found
+    return size, found
 
 
-def _header(path, may_have_backing):
-    found = header_of(path)
+def _check(path, found, may_have_backing):
     if found.data_file is not None:
         raise errors.LayerInvalid(
             path=path, reason='it names an external data file, "%s"'
@@ -140,7 +150,6 @@ def _header(path, may_have_backing):
         raise errors.LayerInvalid(
             path=path, reason='it is the base of a volume and names a '
                               'backing file, "%s"' % found.backing_file)
-    return found
 
 
 def _backing(path, base, found):
