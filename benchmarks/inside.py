@@ -61,9 +61,12 @@ def _measure(root, plain_root, settings):
     from benchmarks import session
     from benchmarks import subjects
     chosen = _choose(operations.every(), settings['operations'])
-    measuring = session.Session(
-        root, plain_root, settings['state'], settings['rounds'], _say,
-        subjects.OursOnGlusterfs if settings['glusterfs'] else subjects.Ours)
+    ours, points = subjects.Ours, None
+    if settings['glusterfs']:
+        ours = subjects.OursOnGlusterfs
+        points = os.path.join(settings['root'], 'points')
+    measuring = session.Session(root, plain_root, settings['state'],
+                                settings['rounds'], _say, ours, points)
     lines = measuring.run(chosen)
     conditions = measuring.conditions()
     print(report.tables(lines, conditions))

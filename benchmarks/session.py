@@ -48,16 +48,18 @@ class Session:
     :param number: of rounds
     :param say: called with a line of text about the progress
     :param ours: see subjects.Builder
+    :param points: see there
     """
 
     def __init__(self, root, plain_root, state, number, say,
-                 ours=subjects.Ours):
+                 ours=subjects.Ours, points=None):
         self._root = root
         self._plain_root = plain_root
         self._state = state
         self._number = number
         self._say = say
         self._ours = ours
+        self._points = points
         self._load = [_load()]
 
     def run(self, chosen):
@@ -87,7 +89,8 @@ class Session:
         """A Rounds, or None when it cannot be measured here."""
         self._say('%s ...' % operation.title)
         root = self._root if operation.may_share else self._plain_root
-        pair = subjects.Builder(started, root, self._ours).pair(operation)
+        pair = subjects.Builder(started, root, self._ours,
+                                self._points).pair(operation)
         reason = operation.prepare(pair, root)
         if reason:
             self._say('  left out: %s' % reason)

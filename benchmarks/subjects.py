@@ -20,7 +20,6 @@ NFS driver cannot revert; it gets what other drivers in the tree do that by.
 """
 
 import dataclasses
-import hashlib
 import os
 
 from os_brick.remotefs import remotefs as brick
@@ -28,6 +27,7 @@ from os_brick.remotefs import remotefs as brick
 from cinder.volume.drivers import nfs as in_tree
 from cinder.volume.drivers import remotefs as in_tree_remotefs
 
+from remotefs_drivers.embedded import mounts
 from remotefs_drivers import glusterfs
 from remotefs_drivers import nfs
 from remotefs_drivers.share import mountinfo
@@ -102,12 +102,17 @@ class Builder:
     :param rig: tests.rig.Rig
     :param root: a folder on the file system under test
     :param ours: the class of our driver
+    :param points: a folder elsewhere; the shares are mounted there, as
+                   operators have them. None: the shares are their own mount
+                   points. It matters where each folder on the way to a file
+                   costs a round trip.
     """
 
-    def __init__(self, rig, root, ours=Ours):
+    def __init__(self, rig, root, ours=Ours, points=None):
         self._rig = rig
         self.root = root
         self._classes = (InTree, ours)
+        self._points = points
 
     def pair(self, operation):
         """(in-tree subject, our subject) for an operation."""
@@ -117,10 +122,13 @@ class Builder:
     def _subject(self, operation, place, name):
         section = '%s-%s' % (operation.name, name)
         # The in-tree driver's "du" leaves out what has "snapshot" in its path.
-        base = os.path.join(self.root, section.replace('snapshot', 'snap'))
+        section_folder = section.replace('snapshot', 'snap')
+        served = os.path.join(self.root, section_folder)
+        base = served if self._points is None else os.path.join(
+            self._points, section_folder)
         shares = ['192.0.2.1:/%s-%d' % (section, number)
                   for number in range(operation.shares)]
-        folders = tuple(_lay_out(base, share) for share in shares)
+        folders = tuple(_lay_out(served, base, share) for share in shares)
         config = base + '.shares'
         with open(config, 'w') as stream:
             stream.writelines(share + '\n' for share in shares)
@@ -135,10 +143,15 @@ class Builder:
         return Subject(place, driver, self._rig, folders, tuple(shares))
 
 
-def _lay_out(base, share):
-    """A folder for a share, where os-brick would mount it."""
-    digest = hashlib.md5(share.encode(), usedforsecurity=False)
-    folder = os.path.join(base, digest.hexdigest())
+def _lay_out(served, base, share):
+    """A folder for a share, where os-brick would mount it.
+
+    :param served: folder of the shares
+    :param base: folder of the mount points, which may be the same
+    """
+    folder, point = (mounts.point_of(each, share) for each in (served, base))
     os.makedirs(folder)
-    _SOURCES[folder] = share
-    return folder
+    if point != folder:
+        mounts.mount('none', folder, point, 'bind')
+    _SOURCES[point] = share
+    return point
