@@ -281,17 +281,26 @@ def write_atomic(path, text, mode, temporary=None, sync=True):
     else:
         descriptor = _new(temporary)
     try:
-        with os.fdopen(descriptor, 'wb') as stream:
-            os.fchmod(stream.fileno(), mode)
-            stream.write(six.ensure_binary(text))
-            stream.flush()
-            os.fsync(stream.fileno())
+        # Without a stream of Python, which asks about the file first.
+        try:
+            os.fchmod(descriptor, mode)
+            write_all(descriptor, six.ensure_binary(text), 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         os.rename(temporary, path)
     except BaseException:
         remove(temporary)
         raise
     if sync:
         sync_folder(folder)
+
+
+def write_all(descriptor, data, offset):
+    """Write bytes to a place; a full file system may take a part at first."""
+    while data:
+        count = os.pwrite(descriptor, data, offset)
+        data, offset = data[count:], offset + count
 
 
 def _new(path):

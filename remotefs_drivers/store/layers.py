@@ -53,12 +53,5 @@ def _fresh(path, *what):
 def _write(descriptor, length, pieces):
     os.ftruncate(descriptor, length)
     for offset, data in pieces:
-        _write_all(descriptor, data, offset)
+        files.write_all(descriptor, data, offset)
     os.fsync(descriptor)
-
-
-def _write_all(descriptor, data, offset):
-    """A full file system may take a part at first."""
-    while data:
-        count = os.pwrite(descriptor, data, offset)
-        data, offset = data[count:], offset + count
