@@ -349,6 +349,13 @@ def opened(path, flags):
 
     :raises OSError: as size_of
     """
+    with opened_and_seen(path, flags) as (descriptor, __):
+        yield descriptor
+
+
+@contextlib.contextmanager
+def opened_and_seen(path, flags):
+    """The same, with what fstat(2) says of it."""
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC |
                              os.O_NONBLOCK)
@@ -357,8 +364,9 @@ def opened(path, flags):
             raise OSError(errno.ELOOP, 'it is a symbolic link', path)
         raise
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, 'it is not a regular file', path)
-        yield descriptor
+        yield descriptor, status
     finally:
         os.close(descriptor)

@@ -129,8 +129,7 @@ def header_of(path):
 def _size_and_header(path):
     """By one way to the file: each may be a round trip, for each layer."""
     try:
-        with files.opened(path, os.O_RDONLY) as descriptor:
-            size = os.fstat(descriptor).st_size
+        with files.opened_and_seen(path, os.O_RDONLY) as (descriptor, status):
             found = header.read_open(descriptor, path)
     except ValueError as error:
         raise errors.LayerInvalid(path=path, reason=error)
@@ -138,7 +137,7 @@ def _size_and_header(path):
         raise errors.LayerInvalid(path=path,
                                   reason='it is not a qcow2 file, as it '
                                          'should be')
-    return size, found
+    return status.st_size, found
 
 
 def _check(path, found, may_have_backing):

@@ -41,10 +41,23 @@ BACKENDS = {'raw': RAW, 'qcow2': stages.QCOW2}
 _MOST_STEPS = 40
 
 
+#: The same on a real GlusterFS.
+ON_GLUSTERFS = [pytest.param('glusterfs-' + each, marks=pytest.mark.root)
+                for each in sorted(BACKENDS)]
+also_on_glusterfs = pytest.mark.parametrize(
+    'one', sorted(BACKENDS) + ON_GLUSTERFS, indirect=True)
+
+
 @pytest.fixture(params=sorted(BACKENDS))
 def one(request, rig, tmp_path):
     """A story with three snapshots, on a backend of each format."""
-    driver = stages.posix(rig, tmp_path / 'share', **BACKENDS[request.param])
+    kind, __, file_format = request.param.rpartition('-')
+    if kind:
+        driver = request.getfixturevalue('place').driver(
+            glusterfs_qcow2_volumes=file_format == 'qcow2')
+    else:
+        driver = stages.posix(rig, tmp_path / 'share',
+                              **BACKENDS[file_format])
     told = story.Story(rig, driver, tmp_path)
     told.take(3)
     return told
@@ -159,6 +172,7 @@ class _Fault:
 
 
 @pytest.mark.pairs
+@also_on_glusterfs
 @every_verb
 @pytest.mark.parametrize('number', [errno.ENOSPC, errno.EIO])
 @pytest.mark.parametrize('done', [False, True])
@@ -299,6 +313,7 @@ def qemu_img(tmp_path, monkeypatch):
     return put
 
 
+@also_on_glusterfs
 @pytest.mark.parametrize('verb', [each for each in sorted(VERBS)
                                   if each.startswith('delete')])
 @pytest.mark.parametrize('how, expected', [('killed', 'SIGKILL'),
@@ -337,6 +352,7 @@ def _at_once(*calls):
     return raised
 
 
+@also_on_glusterfs
 def test_snapshots_at_once(one):
     made = [one.rig.new_snapshot(one.reload()) for __ in range(4)]
     assert _at_once(*[
@@ -351,6 +367,7 @@ def test_snapshots_at_once(one):
     one.check()
 
 
+@also_on_glusterfs
 def test_all_deleted_at_once(one):
     snapshots = list(one.snapshots)
     made = one.rig.new_snapshot(one.reload())
@@ -365,6 +382,7 @@ def test_all_deleted_at_once(one):
     one.check()
 
 
+@also_on_glusterfs
 def test_copies_while_snapshots_go(one):
     """A copy is of the snapshot, or there is none."""
     source = one.snapshots[1]
