@@ -44,8 +44,9 @@ _MOST_STEPS = 40
 #: The same on a real GlusterFS.
 ON_GLUSTERFS = [pytest.param('glusterfs-' + each, marks=pytest.mark.root)
                 for each in sorted(BACKENDS)]
-also_on_glusterfs = pytest.mark.parametrize(
-    'one', sorted(BACKENDS) + ON_GLUSTERFS, indirect=True)
+also_on_glusterfs, also_raw_on_glusterfs = (
+    pytest.mark.parametrize('one', sorted(BACKENDS) + some, indirect=True)
+    for some in (ON_GLUSTERFS, ON_GLUSTERFS[-1:]))
 
 
 @pytest.fixture(params=sorted(BACKENDS))
@@ -313,6 +314,7 @@ def qemu_img(tmp_path, monkeypatch):
     return put
 
 
+@pytest.mark.pairs
 @also_on_glusterfs
 @pytest.mark.parametrize('verb', [each for each in sorted(VERBS)
                                   if each.startswith('delete')])
@@ -352,7 +354,7 @@ def _at_once(*calls):
     return raised
 
 
-@also_on_glusterfs
+@also_raw_on_glusterfs
 def test_snapshots_at_once(one):
     made = [one.rig.new_snapshot(one.reload()) for __ in range(4)]
     assert _at_once(*[
@@ -367,7 +369,7 @@ def test_snapshots_at_once(one):
     one.check()
 
 
-@also_on_glusterfs
+@also_raw_on_glusterfs
 def test_all_deleted_at_once(one):
     snapshots = list(one.snapshots)
     made = one.rig.new_snapshot(one.reload())
@@ -382,7 +384,7 @@ def test_all_deleted_at_once(one):
     one.check()
 
 
-@also_on_glusterfs
+@also_raw_on_glusterfs
 def test_copies_while_snapshots_go(one):
     """A copy is of the snapshot, or there is none."""
     source = one.snapshots[1]
