@@ -69,9 +69,7 @@ class Pair:
         """Commands that work on files of a volume: process id -> host."""
         found = {}
         for host, service in SERVICES.items():
-            pids = [self.cloud.pids[service]]
-            for pid in pids:
-                pids += family.children(pid)
+            for pid in family.offspring(self.cloud.pids[service]):
                 if name.encode() in family.command_of(pid):
                     found[pid] = host
         return found

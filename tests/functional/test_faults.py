@@ -445,7 +445,7 @@ def test_killed_qemu_img(rig, tmp_path, monkeypatch):
 
 
 class _KillsNext(threading.Thread):
-    """Kills the next child of this process with a word in its command."""
+    """Kills what this process starts next with a word in its command."""
 
     def __init__(self, word):
         super().__init__(daemon=True)
@@ -467,15 +467,8 @@ class _KillsNext(threading.Thread):
             time.sleep(0.001)
 
     def _children(self):
-        for task in os.listdir('/proc/self/task'):
-            try:
-                with open('/proc/self/task/%s/children' % task) as stream:
-                    pids = stream.read().split()
-            except OSError:
-                continue
-            for pid in pids:
-                if self._word in family.command_of(pid):
-                    yield int(pid)
+        return [pid for pid in family.offspring(os.getpid())
+                if self._word in family.command_of(pid)]
 
 
 def test_a_child_out_of_time_goes_with_its_children():

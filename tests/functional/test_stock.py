@@ -173,10 +173,9 @@ def test_nobody_becomes_somebody_else(posix):
 
 
 def _family(running):
-    """User and command of cinder-volume, its workers and their children."""
-    pids = [running.cloud.pids['cinder-volume']]
-    for pid in pids:
-        pids += family.children(pid)
+    """User and command of cinder-volume, and of all that it has started."""
+    leader = running.cloud.pids['cinder-volume']
+    for pid in (leader, *family.offspring(leader)):
         try:
             with open('/proc/%d/cmdline' % pid) as command:
                 yield os.stat('/proc/%d' % pid).st_uid, command.read()

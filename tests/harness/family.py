@@ -34,7 +34,8 @@ class Family(process.Child):
     def kill(self, alone=False):
         """SIGKILL to the parent and all workers.
 
-        :param alone: spare the commands that the workers have started
+        :param alone: spare the commands that the workers have started, by
+                      processes that end with them
         :returns: the exit code of the parent
         """
         workers = children(self.pid) if alone and self.alive else []
@@ -127,6 +128,20 @@ def children(pid):
     """The process ids of a process's own children."""
     return [int(name) for name in os.listdir('/proc')
             if name.isdigit() and _parent(name) == pid]
+
+
+def offspring(pid):
+    """The process ids of a process's children, of theirs, and so on.
+
+    A driver's commands are children of a process that starts them for it.
+    """
+    parents = {int(name): _parent(name) for name in os.listdir('/proc')
+               if name.isdigit()}
+    found = {pid}
+    while more := {child for child, parent in parents.items()
+                   if parent in found} - found:
+        found |= more
+    return sorted(found - {pid})
 
 
 def _parent(pid):
