@@ -30,10 +30,15 @@ import threading
 import time
 from unittest import mock
 
+from remotefs_drivers.qemu import children
+
 #: One is reported for each child process. Not os.posix_spawn: subprocess,
-#: the only way by which either driver starts children, reports that one too.
+#: by which the driver in Cinder's tree starts children, reports that one too.
+#: Ours has a process that starts them, which is there before the first call.
 _EVENTS = frozenset(['subprocess.Popen', 'os.fork', 'os.forkpty',
-                     'os.system'])
+                     'os.system', children.EVENT])
+#: The event, and the number of its argument with the command line.
+_COMMANDS = {'subprocess.Popen': 1, children.EVENT: 0}
 #: Programs that run another one in their place.
 _WRAPPERS = frozenset(['oslo_concurrency.prlimit', 'env', 'sudo',
                        'cinder-rootwrap', 'nice', 'ionice'])
@@ -145,7 +150,8 @@ class ChildCounter:
 
     def _hear(self, event, arguments):
         if event in _EVENTS:
-            argv = arguments[1] if event == 'subprocess.Popen' else ()
+            argv = (arguments[_COMMANDS[event]] if event in _COMMANDS
+                    else ())
             with self._lock:
                 self._commands.append(argv)
 

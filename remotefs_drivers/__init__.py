@@ -32,7 +32,8 @@ The rooms, from the top; each imports only from those below it::
     privileged      what needs root, in a privsep context of its own
     store/          what lies on a share, and what is done to it: files,
                     the journal, the executor of plans
-    qemu/           programs: the only room that starts any
+    qemu/           programs: the only room that starts any, by a small
+                    process of its own
     chain/          pure: the layers of a volume, and a plan for each verb
     names, offload  file names of a volume; calls that must not hang
     errors          every exception

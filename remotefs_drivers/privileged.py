@@ -82,6 +82,13 @@ def _start(what):
         default.start()
     except (daemon.FailedToDropPrivileges, OSError) as error:
         raise errors.PrivilegeMissing(what='"%s"' % what, reason=str(error))
+    get_ready()
+
+
+@_entrypoint
+def get_ready():
+    """As command.get_ready, before the daemon touches a share."""
+    command.get_ready()
 
 
 @_entrypoint

@@ -15,15 +15,18 @@
 The unit tests are the ring that anybody can run anywhere within seconds. A
 child process is slow, and needs a program that may not be there. Python
 announces each new process as an audit event, whichever module starts it, so
-nothing has to be patched for it.
+nothing has to be patched for it. qemu.children announces those that it has
+started by another process.
 """
 
 import contextlib
 import sys
 
-#: What Python's own modules announce, see "Audit events table" in its manual.
+#: What Python's own modules announce, see "Audit events table" in its manual,
+#: and ours; not by its constant, which would take all of Cinder along.
 _EVENTS = frozenset(['os.exec', 'os.fork', 'os.forkpty', 'os.posix_spawn',
                      'os.spawn', 'os.system', 'pty.spawn',
+                     'remotefs_drivers.qemu.children.start',
                      'subprocess.Popen'])
 
 #: What was started, a list for each block below; the innermost one is last.

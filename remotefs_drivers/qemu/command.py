@@ -14,27 +14,22 @@
 
 The child gets a process group of its own, and whatever ends it before its
 time (a limit, a request, an error in the parent) kills the whole group:
-``mount`` and ``qemu-img`` have children too. It is started without
-``preexec_fn``, so that Python can use vfork: 0.6 ms instead of 6 ms, and 27
-ms in a service grown to 500 MB. The memory limit is put on the running
-child by prlimit(2) for the same reason.
+``mount`` and ``qemu-img`` have children too. It is not started by this
+process, which may be large and held up by a dead share: see ``children``.
 
-Only the standard library, so that it works alike under eventlet (which
-patches it), under native threads and inside a privsep daemon.
+Works alike under eventlet, under native threads and inside a privsep daemon.
 """
 
-import contextlib
 import os
 import re
-import resource
 import selectors
 import signal
-import subprocess
 import time
 
 from oslo_log import log as logging
 
 from remotefs_drivers import errors
+from remotefs_drivers.qemu import children
 
 LOG = logging.getLogger(__name__)
 
@@ -46,14 +41,16 @@ MEMORY_LIMIT = 4 << 30
 OUTPUT_LIMIT = 1 << 20
 
 _TICK = 0.5
-#: Seconds between two looks at a child, where the kernel does not tell.
-_LOOK = 0.005
+#: Seconds between two attempts to hand over a request.
+_PAUSE = 0.01
+#: Seconds for a child that was killed to end.
+_LAST = 1
 _NAMES = {each.value: each.name for each in signal.Signals}
 _PROGRESS = re.compile(rb'\((\d+\.\d+)/100%\)')
 
 
 def run(argv, timeout=None, stall_timeout=None, memory_limit=None,
-        progress=None, aborted=None, cwd=None, ok=(0,)):
+        progress=None, aborted=None, ok=(0,)):
     """Run a program to its end.
 
     :param argv: the program and its arguments, strings
@@ -65,23 +62,38 @@ def run(argv, timeout=None, stall_timeout=None, memory_limit=None,
                      reports it
     :param aborted: called twice a second; when it returns True the child is
                     killed
-    :param cwd: folder to run in
     :param ok: exit codes that count as success
     :returns: (stdout, stderr), text
     :raises CommandFailed: for any other exit code, or when it cannot start
     :raises CommandTimeout: when a limit was reached
     :raises CommandAborted: when ``aborted`` said so
     """
-    child = _start(argv, cwd, memory_limit)
     watch = _Watch(argv, timeout, stall_timeout, aborted)
     try:
-        out, err = _read(child, watch, progress)
-        _wait(child, watch)
-    finally:
-        _clean_up(child)
-    if child.returncode not in ok:
-        raise _failed(argv, child.returncode, err)
+        try:
+            code, out, err = _run(argv, memory_limit, watch, progress)
+        except children.NotBegun as accident:
+            LOG.info('Starting %s again: %s', argv[0], accident)
+            code, out, err = _run(argv, memory_limit, watch, progress)
+    except children.Refused as error:
+        raise _failed(argv, 'none', 'cannot start: %s' % error)
+    except children.Lost as error:
+        raise _failed(argv, 'none', 'its end is not known, and it was '
+                      'killed: %s' % error)
+    if code not in ok:
+        raise _failed(argv, code, err)
     return out, err
+
+
+def get_ready():
+    """Be able to start children, whatever happens to a share from now on.
+
+    :raises CommandFailed: when that cannot be
+    """
+    try:
+        children.get_ready()
+    except children.Refused as error:
+        raise _failed([children.PROGRAM], 'none', str(error))
 
 
 class Operation:
@@ -131,6 +143,11 @@ class _Watch:
         left = self._started + self._timeout - time.monotonic()
         return min(_TICK, max(left, 0.001))
 
+    def pause(self):
+        """Wait a little."""
+        self.check()
+        time.sleep(_PAUSE)
+
     def _check_limit(self, passed, limit, reason):
         if limit is not None and passed >= limit:
             raise errors.CommandTimeout(
@@ -138,57 +155,55 @@ class _Watch:
                 command=_quoted(self._argv))
 
 
-def _start(argv, cwd, memory_limit):
+def _run(argv, memory_limit, watch, progress):
+    """:returns: (exit code, stdout, stderr)"""
     # A message that is parsed or shown to an operator is in English.
-    environment = dict(os.environ, LC_ALL='C')
+    child = children.start(argv, dict(os.environ, LC_ALL='C'), memory_limit,
+                           watch.pause)
     try:
-        child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, cwd=cwd, env=environment,
-            start_new_session=True)
-    except OSError as error:
-        raise errors.CommandFailed(program=argv[0], exit_code='none',
-                                   stderr='cannot start: %s' % error,
-                                   command=_quoted(argv))
-    if memory_limit is not None:
-        _limit_memory(child.pid, memory_limit)
-    return child
-
-
-def _limit_memory(pid, limit):
-    try:
-        resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
-    except (ProcessLookupError, PermissionError) as error:
-        # Gone already, or a set-user-id program, which guards itself.
-        LOG.debug('No memory limit for process %s: %s', pid, error)
+        out, err = _read(child, watch, progress)
+    except children.Refused:
+        # There is nothing to be killed.
+        raise
+    except BaseException:
+        _kill(child)
+        raise
+    finally:
+        child.close()
+    return child.returncode, out, err
 
 
 def _read(child, watch, progress):
-    """Collect both outputs until the child has closed them."""
+    """Collect both outputs, until they are closed and the child has ended.
+
+    :raises Refused, Lost: as Child.end
+    """
     kept = {child.stdout: bytearray(), child.stderr: bytearray()}
     with selectors.DefaultSelector() as selector:
-        for stream in kept:
-            os.set_blocking(stream.fileno(), False)
-            selector.register(stream, selectors.EVENT_READ)
+        for descriptor in (*kept, child.bell):
+            selector.register(descriptor, selectors.EVENT_READ)
         while selector.get_map():
             events = selector.select(watch.tick())
             if events:
                 watch.heard()
-            elif child.poll() is not None:
+            elif child.returncode is not None:
                 # A daemon that it left behind keeps our pipe open.
                 break
             for key, __ in events:
-                if not _drain(key.fileobj, kept[key.fileobj], progress):
-                    selector.unregister(key.fileobj)
+                if key.fd == child.bell:
+                    child.end()
+                    selector.unregister(key.fd)
+                elif not _drain(key.fd, kept[key.fd], progress):
+                    selector.unregister(key.fd)
             watch.check()
     return tuple(bytes(data).decode('utf-8', 'replace')
                  for data in kept.values())
 
 
-def _drain(stream, data, progress):
+def _drain(descriptor, data, progress):
     """Read what is there. Returns False at the end of the stream."""
     try:
-        chunk = os.read(stream.fileno(), 65536)
+        chunk = os.read(descriptor, 65536)
     except BlockingIOError:
         return True
     data += chunk[:max(OUTPUT_LIMIT - len(data), 0)]
@@ -198,59 +213,26 @@ def _drain(stream, data, progress):
     return bool(chunk)
 
 
-def _wait(child, watch):
-    """Wait for a child that has closed its outputs, or soon is gone."""
-    if child.poll() is not None:
-        return
-    with _ending(child) as ending:
-        while child.poll() is None:
-            watch.check()
-            ending(watch.tick())
+def _kill(child):
+    """Kill the group of a child that has not ended.
 
-
-@contextlib.contextmanager
-def _ending(child):
-    """A function that waits so many seconds, or until a child has ended.
-
-    The kernel tells it (Linux 5.3 and later). Popen.wait with a time limit
-    looks now and then: 1 ms, and under eventlet 10 ms, for each child.
+    One that has ended is left alone: a daemon that it started (the client of
+    a FUSE mount) is meant to stay. A process that hangs in the kernel on a
+    dead server dies when the kernel lets it: waiting for that is bounded.
     """
-    try:
-        descriptor = os.pidfd_open(child.pid)
-    except (AttributeError, OSError):
-        yield lambda seconds: time.sleep(min(seconds, _LOOK))
+    if child.returncode is not None:
         return
-    try:
-        with selectors.DefaultSelector() as selector:
-            selector.register(descriptor, selectors.EVENT_READ)
-            yield selector.select
-    finally:
-        os.close(descriptor)
-
-
-def _clean_up(child):
-    """Close the pipes, and kill the group of a child that has not ended.
-
-    A child that was waited for is left alone: its process id may already be
-    somebody else's, and a daemon that it started (the client of a FUSE
-    mount) is meant to stay. A process that hangs in the kernel on a dead
-    server dies when the kernel lets it: waiting for that is bounded, Popen
-    reaps it later.
-    """
-    for stream in (child.stdout, child.stderr):
-        stream.close()
-    if child.poll() is not None:
-        return
-    os.killpg(child.pid, signal.SIGKILL)
-    try:
-        child.wait(1)
-    except subprocess.TimeoutExpired:
-        LOG.error('Process %s hangs in the kernel and cannot be killed now',
-                  child.pid)
+    child.kill()
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.bell, selectors.EVENT_READ)
+        # Without a process id it was not begun, and is not going to be.
+        if not selector.select(_LAST) and child.pid is not None:
+            LOG.error('Process %s hangs in the kernel and cannot be killed '
+                      'now', child.pid)
 
 
 def _failed(argv, code, stderr):
-    if code < 0:
+    if code != 'none' and code < 0:
         code = 'of signal %s' % _NAMES.get(-code, -code)
     return errors.CommandFailed(program=argv[0], exit_code=code,
                                 stderr=stderr.strip() or 'no message',

@@ -132,6 +132,8 @@ class RemoteFSDriver(driver.VolumeDriver):
 
         :raises NoSharesUsable: when that is so for all of them
         """
+        # Before any share is touched, which may hold up what comes later.
+        command.get_ready()
         self._settings = settings.read(self.configuration,
                                        self.driver_prefix,
                                        self.volume_backend_name)

@@ -12,7 +12,6 @@
 
 """The runner of child processes, with real ones."""
 
-import errno
 import os
 import time
 
@@ -25,20 +24,6 @@ from remotefs_drivers.qemu import command
 LONG = 30
 
 
-def refuse(pid):
-    raise OSError(errno.ENOSYS, 'no such system call')
-
-
-@pytest.fixture(params=['kernel tells', 'old kernel', 'old Python'])
-def kernel(request, monkeypatch):
-    """How the end of a child is noticed."""
-    if request.param == 'old kernel':
-        monkeypatch.setattr(os, 'pidfd_open', refuse)
-    elif request.param == 'old Python':
-        monkeypatch.delattr(os, 'pidfd_open')
-
-
-@pytest.mark.usefixtures('kernel')
 class TestEnd:
     def test_output(self):
         assert command.run(['sh', '-c', 'echo out; echo err >&2']) == (
@@ -74,13 +59,3 @@ class TestEnd:
         command.run(['sh', '-c', 'sleep %d & echo $! > %s' % (LONG, left)])
         assert time.monotonic() - start < LONG / 2
         os.kill(int(left.read_text()), 9)
-
-
-def test_no_descriptor_is_left():
-    command.run(['true'])
-    before = os.listdir('/proc/self/fd')
-    for _ in range(3):
-        command.run(['true'])
-        with pytest.raises(errors.CommandTimeout):
-            command.run(['sleep', str(LONG)], timeout=0.05)
-    assert os.listdir('/proc/self/fd') == before

@@ -15,8 +15,11 @@
 import contextlib
 import dataclasses
 import errno
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -24,6 +27,7 @@ import pytest
 
 from cinder import exception
 from remotefs_drivers.embedded import gluster as harness
+from remotefs_drivers.embedded import keeper
 from remotefs_drivers.embedded import mounts
 from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
@@ -274,6 +278,78 @@ class TestFlush:
             return stream.read()
 
 
+class TestOtherShares:
+    """They go on while a file is open on one whose server is dead.
+
+    A child that is forked from its process closes that file before it runs
+    its program, which waits for the server.
+    """
+
+    @pytest.fixture
+    def other(self, rig, glusterfs, tmp_path):
+        """gluster_places.Place: another volume, with bricks of its own."""
+        folder = tmp_path / 'other'
+        folder.mkdir()
+        made = gluster_places.Place(rig, glusterfs, folder)
+        yield made
+        made.close()
+
+    @pytest.fixture
+    def held(self, place):
+        """In this block a thread of the process hangs in a flush.
+
+        Nothing in it may start a child but the driver.
+        """
+        path = os.path.join(place.mount_point(place.driver()), 'held')
+
+        @contextlib.contextmanager
+        def _held():
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
+            os.fsync(descriptor)
+            flushing = threading.Thread(target=_flush, args=(descriptor,))
+            try:
+                with place.stopped_bricks():
+                    os.pwrite(descriptor, b'b' * 512, 0)
+                    flushing.start()
+                    yield
+                    assert flushing.is_alive()
+            finally:
+                flushing.join(_LONG)
+                os.close(descriptor)
+        return _held
+
+    def test_a_snapshot_is_merged(self, held, other):
+        driver = other.driver()
+        story = other.story(driver)
+        first, __ = story.take(2)
+        with held():
+            with bounded(5):
+                story.drop(first)
+            with bounded(5):
+                stats = driver.get_volume_stats(refresh=True)
+        assert stats['free_capacity_gb'] > 0
+        story.check()
+
+    def test_with_an_event_loop(self, place, other, tmp_path):
+        """It goes on as well, after the call to the share was given up."""
+        folder = tmp_path / 'green'
+        folder.mkdir()
+        with subprocess.Popen(
+                [sys.executable, '-m', 'tests.functional.green', str(folder),
+                 place.share, other.share], cwd=keeper.REPOSITORY,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                text=True) as service:
+            assert service.stdout.readline() == 'ready\n'
+            with place.stopped_bricks():
+                print(file=service.stdin, flush=True)
+                seconds, pause = json.loads(service.stdout.readline())
+            # It checks what the volume holds.
+            print(file=service.stdin, flush=True)
+        assert service.returncode == 0
+        assert seconds < 5 + SLACK
+        assert pause < 5
+
+
 class TestTwoHosts:
     """Of a cluster, on mounts of their own."""
 
@@ -359,6 +435,12 @@ class TestSplitBrain:
         with open(table, 'w') as stream:
             stream.write(text)
         story.check()
+
+
+def _flush(descriptor):
+    # The client gives the bricks up after a while.
+    with contextlib.suppress(OSError):
+        os.fsync(descriptor)
 
 
 def _kill(pids):

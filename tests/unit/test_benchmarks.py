@@ -26,6 +26,7 @@ from benchmarks import operations
 from benchmarks import report
 from benchmarks import rounds
 from benchmarks import subjects
+from remotefs_drivers.qemu import children
 from remotefs_drivers.store import files
 
 SPAWNED = [
@@ -46,6 +47,23 @@ SPAWNED = [
 @pytest.mark.parametrize('argv, expected', SPAWNED)
 def test_programs(argv, expected):
     assert expected == meter.programs(argv)
+
+
+def test_children_that_another_process_starts(monkeypatch):
+    """Count as those do that Python starts by itself."""
+    hooks = []
+    # One cannot be taken out again.
+    monkeypatch.setattr(sys, 'addaudithook', hooks.append)
+    counter = meter.ChildCounter()
+
+    def work():
+        for event, arguments in (
+                ('subprocess.Popen', ('env', ['env', 'qemu-img'], '/', {})),
+                (children.EVENT, (['nice', 'qemu-img'],)),
+                (children.EVENT, (['stat'],)),
+                ('open', ('/x', 'r', 0)), ('os.fork', ())):
+            hooks[0](event, arguments)
+    assert counter.count(work) == meter.Children(4, 6)
 
 
 def test_children_of_one_call_of_many():

@@ -13,12 +13,12 @@
 """The parts of a command that need no process; tests/functional runs some."""
 
 import os
-import resource
 import time
 
 import pytest
 
 from remotefs_drivers import errors
+from remotefs_drivers.qemu import children
 from remotefs_drivers.qemu import command
 
 ARGV = ['qemu-img', 'convert', 'a', 'b']
@@ -93,25 +93,25 @@ class TestWatch:
 class TestDrain:
     @pytest.fixture
     def pipe(self):
-        """(reading stream, function that writes, function that closes)."""
+        """(descriptor to read, function that writes, one that closes)."""
         read_end, write_end = os.pipe()
         os.set_blocking(read_end, False)
-        with os.fdopen(read_end, 'rb', 0) as stream:
-            closed = []
+        closed = []
 
-            def close():
-                if not closed:
-                    closed.append(os.close(write_end))
-            yield stream, lambda data: os.write(write_end, data), close
-            close()
+        def close():
+            if not closed:
+                closed.append(os.close(write_end))
+        yield read_end, lambda data: os.write(write_end, data), close
+        close()
+        os.close(read_end)
 
     def test_what_is_there(self, pipe):
-        stream, write, close = pipe
+        descriptor, write, close = pipe
         data = bytearray()
         write(b'one ')
-        assert command._drain(stream, data, None)
+        assert command._drain(descriptor, data, None)
         write(b'two')
-        assert command._drain(stream, data, None)
+        assert command._drain(descriptor, data, None)
         assert data == b'one two'
 
     def test_nothing_yet(self, pipe):
@@ -123,12 +123,12 @@ class TestDrain:
 
     def test_what_is_too_much_is_thrown_away(self, pipe, monkeypatch):
         monkeypatch.setattr(command, 'OUTPUT_LIMIT', 5)
-        stream, write, __ = pipe
+        descriptor, write, __ = pipe
         data = bytearray(b'abc')
         write(b'defgh')
-        assert command._drain(stream, data, None)
+        assert command._drain(descriptor, data, None)
         write(b'ij')
-        assert command._drain(stream, data, None)
+        assert command._drain(descriptor, data, None)
         assert data == b'abcde'
 
     @pytest.mark.parametrize('text, heard', [
@@ -138,10 +138,10 @@ class TestDrain:
         (b'nothing of the kind', []),
     ])
     def test_progress(self, pipe, text, heard):
-        stream, write, __ = pipe
+        descriptor, write, __ = pipe
         found = []
         write(text)
-        command._drain(stream, bytearray(), found.append)
+        command._drain(descriptor, bytearray(), found.append)
         assert found == heard
 
 
@@ -156,23 +156,94 @@ def test_failed(code, stderr, words):
     assert words in str(command._failed(ARGV, code, stderr))
 
 
-@pytest.mark.parametrize('error', [ProcessLookupError(), PermissionError()])
-def test_a_memory_limit_that_cannot_be_set(monkeypatch, error):
-    """Of a child that is gone, or is root's own."""
-    def prlimit(pid, kind, limits):
-        assert (kind, limits) == (resource.RLIMIT_AS, (7, 7))
-        raise error
-    monkeypatch.setattr(resource, 'prlimit', prlimit)
-    command._limit_memory(os.getpid(), 7)
+class Child:
+    """Stands for children.Child: what is to be said of it at once.
+
+    :param outcome: the exit code, or what Child.end raises
+    """
+
+    def __init__(self, outcome):
+        self._outcome = outcome
+        self.returncode = None
+        self.was_killed = self.was_closed = False
+        self._pipes = [os.pipe() for __ in range(3)]
+        self.stdout, self.stderr, self.bell = (
+            ours for ours, __ in self._pipes)
+        for __, theirs in self._pipes:
+            os.close(theirs)
+
+    def end(self):
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        self.returncode = self._outcome
+
+    def kill(self):
+        self.was_killed = True
+
+    def close(self):
+        assert not self.was_closed
+        self.was_closed = True
+        for ours, __ in self._pipes:
+            os.close(ours)
 
 
-@pytest.mark.parametrize('argv', [['no-such-program'], ['/'],
-                                  ['/etc/passwd']])
-def test_a_program_that_cannot_start(argv, monkeypatch):
-    def popen(*unused, **kwargs):
-        assert kwargs['start_new_session'] and 'preexec_fn' not in kwargs
-        assert kwargs['env']['LC_ALL'] == 'C'
-        raise FileNotFoundError(2, 'No such file')
-    monkeypatch.setattr(command.subprocess, 'Popen', popen)
-    with pytest.raises(errors.CommandFailed, match='cannot start.*No such'):
-        command.run(argv)
+class TestRun:
+    @pytest.fixture
+    def play(self, monkeypatch):
+        """Runs a command whose children end like that, one by one.
+
+        Returns the environment of each, and the children.
+        """
+        def _play(*outcomes):
+            made = [Child(outcome) for outcome in outcomes]
+            waiting, environments = list(made), []
+
+            def start(argv, environment, memory_limit, wait):
+                assert (argv, memory_limit) == (ARGV, 7)
+                environments.append(environment)
+                return waiting.pop(0)
+            monkeypatch.setattr(children, 'start', start)
+            try:
+                command.run(ARGV, memory_limit=7)
+            finally:
+                assert not waiting
+                assert all(child.was_closed for child in made)
+                # One that has ended is nobody's any more.
+                assert [child.was_killed for child in made] == [
+                    isinstance(outcome, children.Lost)
+                    for outcome in outcomes]
+            return environments
+        return _play
+
+    def test_it_speaks_english(self, play, monkeypatch):
+        monkeypatch.setenv('LC_ALL', 'de_DE.UTF-8')
+        monkeypatch.setenv('A', 'b')
+        environment, = play(0)
+        assert environment['LC_ALL'] == 'C' and environment['A'] == 'b'
+
+    def test_one_that_cannot_start(self, play):
+        with pytest.raises(errors.CommandFailed,
+                           match='cannot start: No such file'):
+            play(children.Refused('No such file'))
+
+    def test_one_that_was_not_begun(self, play):
+        """There is no harm in doing it again."""
+        assert len(play(children.NotBegun(), 0)) == 2
+
+    def test_one_that_is_not_begun_at_all(self, play):
+        with pytest.raises(errors.CommandFailed, match='cannot start: why'):
+            play(children.NotBegun('x'), children.NotBegun('why'))
+
+    def test_one_whose_end_nobody_knows(self, play):
+        """It may have done its work or not: it is not done again."""
+        with pytest.raises(errors.CommandFailed, match='its end is not known'
+                           '.*starter.*qemu-img convert a b'):
+            play(children.Lost('the starter'))
+
+
+def test_no_children_at_all(monkeypatch):
+    def get_ready():
+        raise children.Refused('why')
+    monkeypatch.setattr(children, 'get_ready', get_ready)
+    with pytest.raises(errors.CommandFailed, match='starter.py failed.*why'):
+        command.get_ready()

@@ -34,6 +34,17 @@ AUTO = {'nas_secure_file_operations': 'auto',
         'nas_secure_file_permissions': 'auto'}
 
 
+def test_before_a_share_is_touched(built, monkeypatch):
+    """Children must be able to start whatever happens to it afterwards."""
+    def get_ready():
+        raise errors.CommandFailed(program='x', exit_code='none',
+                                   stderr='why', command='x')
+    monkeypatch.setattr(command, 'get_ready', get_ready)
+    with pytest.raises(errors.CommandFailed):
+        built.nfs()
+    assert not built.mounter.calls and not built.steps
+
+
 class TestShares:
     def test_one_that_cannot_be_used_is_left_out(self, built, caplog):
         built.mounter.broken.add('nas:/b')

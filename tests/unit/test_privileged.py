@@ -27,7 +27,7 @@ from remotefs_drivers.store import direct
 
 NAMES = sorted(name for name, found in vars(privileged).items()
                if privileged.default.is_entrypoint(found))
-ON_FILES = [name for name in NAMES if name not in ('run', 'end')]
+ON_FILES = [name for name in NAMES if name not in ('run', 'end', 'get_ready')]
 
 
 @pytest.fixture
@@ -132,6 +132,24 @@ def test_a_daemon_that_does_not_start(failure, monkeypatch):
         privileged.create('/mnt/x/volume-1', 0, 0o660)
     assert str(failure) in str(info.value)
     assert 'remotefs.filters' in str(info.value)
+
+
+def test_a_new_daemon_can_start_children_at_once(monkeypatch):
+    """Before it touches a share, which may be dead later on."""
+    calls = []
+
+    class Channel:
+        running = True
+
+        def remote_call(self, name, args, kwargs, timeout):
+            calls.append(name.rpartition('.')[2])
+
+    monkeypatch.setattr(privileged.default, 'channel', None)
+    monkeypatch.setattr(privileged.default, 'start', lambda: setattr(
+        privileged.default, 'channel', Channel()))
+    for __ in range(2):
+        privileged.size_of('/x')
+    assert calls == ['get_ready', 'size_of', 'size_of']
 
 
 def test_a_daemon_that_runs_is_not_started_again(monkeypatch):
