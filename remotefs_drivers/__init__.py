@@ -32,6 +32,8 @@ The rooms, from the top; each imports only from those below it::
     privileged      what needs root, in a privsep context of its own
     store/          what lies on a share, and what is done to it: files,
                     the journal, the executor of plans
+    gpfs_commands/  the mm* commands of GPFS: what may be asked for, how it
+                    is run, what comes back
     qemu/           programs: the only room that starts any, by a small
                     process of its own
     chain/          pure: the layers of a volume, and a plan for each verb

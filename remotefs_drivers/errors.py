@@ -333,12 +333,39 @@ class CommandAborted(exception.RemoteFSException):
     message = _('%(program)s was stopped on request (command: %(command)s)')
 
 
+class GpfsRequestInvalid(exception.InvalidInput):
+    message = _('GPFS is not asked for that: %(what)s is %(value)s, expected '
+                '%(expected)s.')
+
+
+class GpfsCommandFailed(CommandFailed):
+    message = _('GPFS: could not %(what)s. "%(command)s" failed with exit '
+                'code %(exit_code)s: %(stderr)s. %(remedy)s')
+
+
+class GpfsCommandTimeout(CommandTimeout):
+    message = _('GPFS: could not %(what)s: %(reason)s. Look at "mmgetstate '
+                '-a" and at what GPFS waits for with "mmdiag --waiters"; try '
+                'again when it answers.')
+
+
+class GpfsCommandMissing(CommandFailed):
+    message = _('GPFS: could not %(what)s: %(reason)s. Install IBM Storage '
+                'Scale on this host, so that its commands are in %(folder)s '
+                'or in the PATH.')
+
+
+class GpfsOutputInvalid(CommandFailed):
+    message = _('GPFS: could not %(what)s: what "%(command)s" printed cannot '
+                'be read, %(reason)s: %(output)s')
+
+
 class PrivilegeMissing(exception.RemoteFSException):
     message = _('%(what)s needs root, which cinder-volume could not get: '
                 '%(reason)s. Install the filter line of '
-                'etc/rootwrap.d/remotefs.filters, or set '
-                'nas_secure_file_operations = true and give the share to '
-                'the service\'s user.')
+                'etc/rootwrap.d/remotefs.filters, or, unless it is an mm* '
+                'command of GPFS, set nas_secure_file_operations = true and '
+                'give the share to the service\'s user.')
 
 
 class ServiceStopping(exception.RemoteFSException):

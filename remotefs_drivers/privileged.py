@@ -12,8 +12,9 @@
 
 """What needs root, in an oslo.privsep context of our own.
 
-Two things do: mounting, and the files of a share that belongs to root, as
-drivers in Cinder's tree leave them with nas_secure_file_operations = false.
+Three things do: mounting; the files of a share that belongs to root, as
+drivers in Cinder's tree leave them with nas_secure_file_operations = false;
+and the commands of GPFS.
 The first call starts a daemon through Cinder's root helper (0.5 s, once; a
 call then costs 0.1 ms), which the line in
 ``etc/rootwrap.d/remotefs.filters`` allows.
@@ -26,6 +27,7 @@ from oslo_privsep import daemon
 from oslo_privsep import priv_context
 
 from remotefs_drivers import errors
+from remotefs_drivers.gpfs_commands import programs
 from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import image
 from remotefs_drivers.qemu import processes
@@ -262,3 +264,9 @@ def run(argv, timeout=None, stall_timeout=None, memory_limit=None, ok=(0,)):
         raise ValueError('%s is not run as root' % argv[0])
     return command.run(argv, timeout=timeout, stall_timeout=stall_timeout,
                        memory_limit=memory_limit, ok=tuple(ok))
+
+
+@_entrypoint
+def run_gpfs(request, arguments, timeout):
+    """As programs.run, which knows what root does of the mm* commands."""
+    return programs.run(request, arguments, timeout)

@@ -68,21 +68,32 @@ def run(argv, timeout=None, stall_timeout=None, memory_limit=None,
     :raises CommandTimeout: when a limit was reached
     :raises CommandAborted: when ``aborted`` said so
     """
+    code, out, err = outcome(argv, timeout, stall_timeout, memory_limit,
+                             progress, aborted)
+    if code not in ok:
+        raise _failed(argv, code, err)
+    return out, err
+
+
+def outcome(argv, timeout=None, stall_timeout=None, memory_limit=None,
+            progress=None, aborted=None):
+    """The same for who judges the exit code.
+
+    :returns: (exit code, stdout, stderr); the code of a child that a signal
+              has ended is the negative number of that
+    """
     watch = _Watch(argv, timeout, stall_timeout, aborted)
     try:
         try:
-            code, out, err = _run(argv, memory_limit, watch, progress)
+            return _run(argv, memory_limit, watch, progress)
         except children.NotBegun as accident:
             LOG.info('Starting %s again: %s', argv[0], accident)
-            code, out, err = _run(argv, memory_limit, watch, progress)
+            return _run(argv, memory_limit, watch, progress)
     except children.Refused as error:
         raise _failed(argv, 'none', 'cannot start: %s' % error)
     except children.Lost as error:
         raise _failed(argv, 'none', 'its end is not known, and it was '
                       'killed: %s' % error)
-    if code not in ok:
-        raise _failed(argv, code, err)
-    return out, err
 
 
 def get_ready():

@@ -48,6 +48,24 @@ def find(mount_point):
     return _watch.lookup()(mount_point)
 
 
+def holding(path):
+    """The mount that a path is in.
+
+    :param path: an absolute path, taken literally: no symbolic links
+    :returns: (mount point, Mount), or None where nothing at all is mounted
+    """
+    lookup = _watch.lookup()
+    point = path
+    while True:
+        found = lookup(point)
+        if found is not None:
+            return point, found
+        above = point.rpartition('/')[0] or '/'
+        if above == point:
+            return None
+        point = above
+
+
 def find_in(table, mount_point):
     """The same in the text of a mountinfo file, bytes."""
     name = _escaped(mount_point)

@@ -87,6 +87,12 @@ CINDERS = {
     'CommandFailed': 'RemoteFSException',
     'CommandTimeout': 'RemoteFSException',
     'CommandAborted': 'RemoteFSException',
+    # Something of the user's, metadata perhaps: HTTP 400.
+    'GpfsRequestInvalid': 'InvalidInput',
+    'GpfsCommandFailed': 'RemoteFSException',
+    'GpfsCommandTimeout': 'RemoteFSException',
+    'GpfsCommandMissing': 'RemoteFSException',
+    'GpfsOutputInvalid': 'RemoteFSException',
     'ServiceStopping': 'RemoteFSException',
     'PrivilegeMissing': 'RemoteFSException',
 }

@@ -45,8 +45,8 @@ FLOORS = [
     ('share',),
     # What root does of the work below.
     ('privileged',),
-    # Files on a share.
-    ('store',),
+    # Files on a share; what GPFS can be asked for.
+    ('store', 'gpfs_commands'),
     # Child processes; nobody else names qemu-img.
     ('qemu',),
     # Chains of layers and plans for them, pure; the names of files.

@@ -20,6 +20,7 @@ from oslo_privsep import daemon
 import pytest
 
 from remotefs_drivers import errors
+from remotefs_drivers.gpfs_commands import programs
 from remotefs_drivers import privileged
 from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import processes
@@ -27,7 +28,8 @@ from remotefs_drivers.store import direct
 
 NAMES = sorted(name for name, found in vars(privileged).items()
                if privileged.default.is_entrypoint(found))
-ON_FILES = [name for name in NAMES if name not in ('run', 'end', 'get_ready')]
+ON_FILES = [name for name in NAMES
+            if name not in ('run', 'run_gpfs', 'end', 'get_ready')]
 
 
 @pytest.fixture
@@ -105,6 +107,25 @@ def test_no_other_program_is_run(argv, in_daemon, monkeypatch):
         privileged.run(argv)
 
 
+def test_a_command_of_gpfs(in_daemon, monkeypatch):
+    monkeypatch.setattr(programs, 'run', lambda *given: given)
+    assert privileged.run_gpfs('clone_show', ['/a'], 3) == (
+        'clone_show', ['/a'], 3)
+
+
+@pytest.mark.parametrize('request_, arguments', [
+    ('mmshutdown', []),
+    ('clone_show', ['/a\n/b']),
+    ('clone_show', ['-x']),
+    ('change_attributes', ['/a', {'pool': '-I defer'}]),
+])
+def test_nothing_else_of_gpfs(request_, arguments, in_daemon, monkeypatch):
+    """Root builds the command line, and judges what comes into it."""
+    monkeypatch.setattr(command, 'outcome', pytest.fail)
+    with pytest.raises(errors.GpfsRequestInvalid):
+        privileged.run_gpfs(request_, arguments, 3)
+
+
 def test_which_daemons_are_ended(in_daemon, monkeypatch):
     ended = []
     monkeypatch.setattr(processes, 'end', lambda *given: ended.append(given))
@@ -171,6 +192,7 @@ def test_a_daemon_that_runs_is_not_started_again(monkeypatch):
                           command='dd if=/dev/zero'),
     FileExistsError(errno.EEXIST, 'it exists', '/x'),
     OSError(errno.ELOOP, 'it is a symbolic link', '/x'),
+    errors.GpfsRequestInvalid(what='path', value='x', expected='a path'),
     errors.InfoInvalid(path='/x', reason='it is no JSON object'),
     errors.LayerInvalid(path='/x', reason='it is a symbolic link'),
 ])
