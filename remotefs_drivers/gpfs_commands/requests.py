@@ -190,7 +190,7 @@ def _replicas(value):
 
 
 def _dio(value):
-    said = {True: 'yes', False: 'no'}.get(value, value)
+    said = {'True': 'yes', 'False': 'no'}.get(repr(value), value)
     if said not in ('yes', 'no'):
         raise _refused('dio', value, 'yes or no')
     return ['-D', said]

@@ -109,3 +109,29 @@ def test_an_empty_table(find):
 def test_this_system_has_a_root():
     assert mountinfo.find('/') is not None
     assert mountinfo.find('/no/such/mount/point') is None
+
+
+@pytest.mark.parametrize('path, expected', [
+    ('/mnt/c7', ('/mnt/c7', 'nfs4')),
+    ('/mnt/c7/a/b', ('/mnt/c7', 'nfs4')),
+    # A name that only begins like the mount point's.
+    ('/mnt/c77', ('/', 'ext4')),
+    ('/mnt', ('/', 'ext4')),
+    ('/', ('/', 'ext4')),
+])
+def test_holding(find, path, expected, monkeypatch):
+    class Watch:
+        def lookup(self):
+            return lambda point: find(ROOT + NFS, point)
+    monkeypatch.setattr(mountinfo, '_watch', Watch())
+    point, mount = mountinfo.holding(path)
+    assert (point, mount.fstype) == expected
+
+
+def test_holding_nothing(find, monkeypatch):
+    """In a container, / may not be in the table."""
+    class Watch:
+        def lookup(self):
+            return lambda point: find(NFS, point)
+    monkeypatch.setattr(mountinfo, '_watch', Watch())
+    assert mountinfo.holding('/srv/a') is None
