@@ -20,7 +20,7 @@ root on NfsDriver; and as root of an embedded cloud on GlusterfsDriver. Each
 cloud is started once, by the first test that wants it. ``new_cloud`` makes a
 cloud for a single test that wants to stop or kill it. ``rig`` builds drivers
 in the process of the tests. ``place`` is a volume of a real GlusterFS, for
-root.
+root. ``gpfs`` is an emulated GPFS.
 """
 
 import contextlib
@@ -44,6 +44,7 @@ from tests.functional import gluster_places
 from tests.functional import stages
 from tests.functional import steps as the_steps
 from tests.harness import backends
+from tests.harness import emulated
 from tests.harness import misbehaviour
 from tests.harness import rabbitmq
 from tests.harness import stock
@@ -327,6 +328,19 @@ def place(rig, all_clouds, tmp_path):
             yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def gpfs(tmp_path):
+    """storage.Storage, an emulated GPFS, for this test.
+
+    Hosts a and b have it mounted, at folders of these names.
+    """
+    with contextlib.ExitStack() as stack:
+        made = emulated.gpfs(stack, tmp_path)
+        for host in 'ab':
+            made.mount(host, tmp_path / host)
+        yield made
 
 
 @pytest.fixture

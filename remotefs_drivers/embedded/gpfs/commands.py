@@ -184,13 +184,16 @@ class Programs:
         return ''
 
     def _mmclone(self, call):
-        verb = call.words(None)[0] if call.words(None) else ''
-        function = {'snap': self._snap, 'copy': self._copy,
-                    'redirect': self._redirect, 'split': self._split,
-                    'show': self._show}.get(verb)
+        verb, *names = call.words(None) or ['']
+        least, most, function = {
+            'snap': (1, 2, self._snap), 'copy': (2, 2, self._copy),
+            'redirect': (1, 1, self._redirect), 'split': (1, 1, self._split),
+            'show': (1, len(names), self._show)}.get(verb, (0, 0, None))
         if function is None:
             raise Refused('Incorrect keyword: %s' % verb)
-        return function(call, *call.words(None)[1:])
+        if not least <= len(names) <= most:
+            raise Refused('Incorrect number of arguments.')
+        return function(call, *names)
 
     def _snap(self, call, source, parent=None):
         path = self._regular(call, source)

@@ -20,6 +20,7 @@ import collections
 import errno
 import logging
 import os
+import select
 import stat
 import struct
 
@@ -155,20 +156,32 @@ class Connection:
     def __init__(self, descriptor, files):
         self._descriptor = descriptor
         self._files = files
+        os.set_blocking(descriptor, False)
+        self._stop = os.eventfd(0)
 
     def serve(self):
-        """Until it is unmounted."""
+        """Until it is unmounted, or to be served no more."""
+        news = select.poll()
+        for descriptor in self._descriptor, self._stop:
+            news.register(descriptor, select.POLLIN)
         buffer = bytearray(MOST + 4096)
         view = memoryview(buffer)
         while True:
             try:
                 size = os.readv(self._descriptor, [buffer])
+            except BlockingIOError:
+                if any(found == self._stop for found, __ in news.poll()):
+                    return
             except OSError as error:
-                if error.errno in (errno.EINTR, errno.EAGAIN, errno.ENOENT):
-                    continue
-                # ENODEV: no longer mounted.
-                return
-            self._serve(view[:size])
+                # ENODEV: no longer mounted. ENOENT: nobody waits for it.
+                if error.errno != errno.ENOENT:
+                    return
+            else:
+                self._serve(view[:size])
+
+    def stop(self):
+        """Let serve return, if it has not yet."""
+        os.eventfd_write(self._stop, 1)
 
     def answer(self, unique, code, data=b''):
         """:param code: 0, or an error's number"""
@@ -181,7 +194,9 @@ class Connection:
                 raise
 
     def close(self):
+        """Who still has files open there gets errors from now on."""
         os.close(self._descriptor)
+        os.close(self._stop)
 
     def _serve(self, view):
         __, opcode, unique, nodeid, uid, gid, pid, __, __ = (

@@ -29,7 +29,9 @@ import time
 
 from remotefs_drivers.embedded.gpfs import kernel
 from remotefs_drivers.embedded.gpfs import locking
-from remotefs_drivers.store import files
+
+# Not by the library's own functions: all of Cinder would come along.
+_LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 _ROOT = 1
 #: Flags of open that are the kernel's business, or need aligned buffers.
@@ -499,7 +501,8 @@ class Files:
 
 
 def _call(name, *arguments):
-    if files.c_function(name)(*arguments):
+    """A function of the C library that Python does not have."""
+    if getattr(_LIBRARY, name)(*arguments):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 

@@ -57,24 +57,31 @@ class Host:
         self.point = None
         self._cluster = cluster
         self._device = device
+        self._connection = None
+        self._files = None
         self._thread = None
 
     def mount(self, point):
+        self.unmount()
         os.makedirs(point, exist_ok=True)
-        files = passing.Files(self._cluster)
-        connection = kernel.Connection(
-            mounting.mount(self._device, point), files)
-        files.answer = connection.answer
+        self._files = passing.Files(self._cluster)
+        self._connection = kernel.Connection(
+            mounting.mount(self._device, point), self._files)
+        self._files.answer = self._connection.answer
         self.point = point
-        self._thread = threading.Thread(
-            target=self._serve, args=(connection, files), daemon=True)
+        self._thread = threading.Thread(target=self._connection.serve,
+                                        daemon=True)
         self._thread.start()
 
     def unmount(self):
         if self.point is None:
             return
         mounts.unmount(self.point)
+        # Another namespace may hold the mount: it is served no more.
+        self._connection.stop()
         self._thread.join(_LIMIT)
+        self._connection.close()
+        self._files.close()
         self.point = None
 
     def settle(self):
@@ -91,12 +98,6 @@ class Host:
             return None
         return os.path.normpath(os.path.join(
             self._cluster.root, os.path.relpath(path, self.point)))
-
-    @staticmethod
-    def _serve(connection, files):
-        connection.serve()
-        connection.close()
-        files.close()
 
 
 class Cluster:
@@ -257,13 +258,13 @@ def main(folder, files, site):
         for name, value in fields.items()}))
     # Not by its whole path: that may be longer than a socket's name can be.
     os.chdir(folder)
-    with _Server('socket', _Handler) as server:
-        server.cluster = cluster
-        os.chmod('socket', 0o666)
-        os.chdir('/')
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        keeper.wait()
-        server.shutdown()
+    server = _Server('socket', _Handler)
+    server.cluster = cluster
+    os.chmod('socket', 0o666)
+    os.chdir('/')
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    keeper.wait()
+    # The threads of the server end with the process.
     cluster.end()
 
 
