@@ -19,17 +19,12 @@ else, the privsep daemon, an ordinary user.
 import os
 import pathlib
 import pwd
-import subprocess
-import sys
 import tempfile
 
 import pytest
 
 from remotefs_drivers.share import directories
-
-USER = 'remotefs-test'
-REPOSITORY = pathlib.Path(__file__).parents[2]
-BIN = os.path.dirname(sys.executable)
+from tests.functional import root_helper
 
 pytestmark = pytest.mark.root
 
@@ -37,32 +32,15 @@ pytestmark = pytest.mark.root
 @pytest.fixture
 def configuration():
     """A folder below /etc with what an operator puts into /etc/cinder."""
-    with tempfile.TemporaryDirectory(prefix='remotefs-test-',
-                                     dir='/etc') as folder:
-        os.chmod(folder, 0o755)
-        filters = pathlib.Path(folder, 'rootwrap.d')
-        filters.mkdir()
-        line = REPOSITORY / 'etc' / 'rootwrap.d' / 'remotefs.filters'
-        (filters / 'remotefs.filters').write_text(line.read_text())
-        pathlib.Path(folder, 'rootwrap.conf').write_text(
-            '[DEFAULT]\nfilters_path = %s\nexec_dirs = %s,/usr/bin,/bin\n'
-            % (filters, BIN))
-        pathlib.Path(folder, 'cinder.conf').write_text('[DEFAULT]\n')
+    with root_helper.configuration() as folder:
         yield folder
 
 
 @pytest.fixture
 def helper(configuration):
     """The root helper, which sudo allows to the ordinary user."""
-    command = '%s/cinder-rootwrap %s/rootwrap.conf' % (BIN, configuration)
-    rule = pathlib.Path('/etc/sudoers.d',
-                        os.path.basename(configuration))
-    rule.write_text('%s ALL=(root) NOPASSWD: %s *\n' % (USER, command))
-    rule.chmod(0o440)
-    try:
-        yield 'sudo -n ' + command
-    finally:
-        rule.unlink()
+    with root_helper.allowed(configuration) as command:
+        yield command
 
 
 @pytest.fixture
@@ -71,7 +49,7 @@ def place():
     with tempfile.TemporaryDirectory(prefix='remotefs-test-',
                                      dir='/var/tmp') as folder:
         os.chmod(folder, 0o755)
-        user = pwd.getpwnam(USER)
+        user = pwd.getpwnam(root_helper.USER)
         database = pathlib.Path(folder, 'database')
         database.mkdir()
         os.chown(database, user.pw_uid, user.pw_gid)
@@ -85,15 +63,9 @@ def place():
 
 def _serve(configuration, helper, place, *options):
     """Run the service; returns (exit code, output)."""
-    done = subprocess.run(
-        ['runuser', '-u', USER, '--', 'env', 'HOME=%s' % place,
-         'PATH=%s:/usr/bin:/bin:/usr/sbin:/sbin' % BIN, sys.executable, '-m',
-         'tests.functional.ordinary', configuration + '/cinder.conf',
-         helper, str(place / 'database'), str(place / 'share')] +
-        list(options),
-        cwd=str(REPOSITORY), stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, timeout=120)
-    return done.returncode, done.stdout.decode('utf-8', 'replace')
+    return root_helper.run('tests.functional.ordinary', place,
+                           configuration + '/cinder.conf', helper,
+                           place / 'database', place / 'share', *options)
 
 
 @pytest.mark.parametrize('options, sizes', [
@@ -119,8 +91,8 @@ def test_verbs_on_a_share_of_root(configuration, helper, place, options,
 
 def test_without_the_right_to_be_root(configuration, place):
     """sudo knows nothing of us: the error says what to install."""
-    code, out = _serve(configuration, 'sudo -n %s/cinder-rootwrap '
-                       '%s/rootwrap.conf' % (BIN, configuration), place)
+    code, out = _serve(configuration, root_helper.command(configuration),
+                       place)
     assert code != 0
     assert 'PrivilegeMissing' in out and 'remotefs.filters' in out, out
     assert set(os.listdir(str(place / 'share'))) == {directories.MARKER,

@@ -1,0 +1,92 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The way from an ordinary user to root, as an operator sets it up.
+
+Everything is real: sudo, cinder-rootwrap with our filter line and nothing
+else, the privsep daemon, an ordinary user. For root.
+"""
+
+import contextlib
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+USER = 'remotefs-test'
+_REPOSITORY = pathlib.Path(__file__).parents[2]
+_BIN = os.path.dirname(sys.executable)
+_SYSTEM = '/usr/sbin:/usr/bin:/sbin:/bin'
+
+
+@contextlib.contextmanager
+def configuration():
+    """A folder below /etc with what an operator puts into /etc/cinder."""
+    with tempfile.TemporaryDirectory(prefix='remotefs-test-',
+                                     dir='/etc') as folder:
+        os.chmod(folder, 0o755)
+        filters = pathlib.Path(folder, 'rootwrap.d')
+        filters.mkdir()
+        line = _REPOSITORY / 'etc' / 'rootwrap.d' / 'remotefs.filters'
+        (filters / 'remotefs.filters').write_text(line.read_text())
+        pathlib.Path(folder, 'rootwrap.conf').write_text(
+            '[DEFAULT]\nfilters_path = %s\nexec_dirs = %s,/usr/bin,/bin\n'
+            % (filters, _BIN))
+        pathlib.Path(folder, 'cinder.conf').write_text('[DEFAULT]\n')
+        yield folder
+
+
+def command(folder):
+    """The root helper of a configuration."""
+    return 'sudo -n ' + _rootwrap(folder)
+
+
+@contextlib.contextmanager
+def allowed(folder, programs=None):
+    """Let sudo allow it to the ordinary user.
+
+    :param programs: a folder that sudo puts in front of PATH
+    :returns: the root helper
+    """
+    # Root's side is to run this tree, wherever another one is installed.
+    lines = ['%s ALL=(root) NOPASSWD: %s *\n' % (USER, _rootwrap(folder)),
+             'Defaults:%s env_keep += PYTHONPATH\n' % USER]
+    if programs is not None:
+        lines.append('Defaults:%s secure_path="%s:%s"\n'
+                     % (USER, programs, _SYSTEM))
+    rule = pathlib.Path('/etc/sudoers.d', os.path.basename(folder))
+    rule.write_text(''.join(lines))
+    rule.chmod(0o440)
+    try:
+        yield command(folder)
+    finally:
+        rule.unlink()
+
+
+def run(module, home, *arguments):
+    """Run a module as the ordinary user.
+
+    :returns: (exit code, what it printed)
+    """
+    done = subprocess.run(
+        ['runuser', '-u', USER, '--', 'env', 'HOME=%s' % home,
+         'PYTHONPATH=%s' % _REPOSITORY,
+         'PATH=%s:%s' % (_BIN, _SYSTEM), sys.executable, '-m', module,
+         *map(str, arguments)],
+        cwd=str(_REPOSITORY), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, timeout=120)
+    return done.returncode, done.stdout.decode('utf-8', 'replace')
+
+
+def _rootwrap(folder):
+    return '%s/cinder-rootwrap %s/rootwrap.conf' % (_BIN, folder)
