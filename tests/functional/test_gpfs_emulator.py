@@ -940,6 +940,10 @@ class TestFaults:
             hosts.commands.has_pool('gpfs0', 'system')
         done = hosts.run('mmclone', 'show', hosts.b / 'volume', host='b')
         assert done.returncode == 0
+        if state == 'down':
+            for function in os.stat, os.statvfs, os.listdir:
+                with refused(errno.ESTALE):
+                    function(hosts.a)
         hosts.gpfs.set_state('a', 'active')
         hosts.snap()
 
@@ -955,19 +959,40 @@ class TestFaults:
         hosts.gpfs.mount('a', hosts.a)
         assert path.read_bytes() == b'old'
 
-    def test_it_is_silent(self, hosts):
+    @pytest.mark.parametrize('which', ['one host', 'all'])
+    def test_it_is_silent(self, hosts, which):
         """Who touches it hangs, and goes on when it answers again."""
         path = hosts.file()
-        os.kill(hosts.gpfs.pid, signal.SIGSTOP)
+        silence, wake = {
+            'one host': (lambda: hosts.gpfs.silence('a'),
+                         lambda: hosts.gpfs.wake('a')),
+            'all': (lambda: os.kill(hosts.gpfs.pid, signal.SIGSTOP),
+                    lambda: os.kill(hosts.gpfs.pid, signal.SIGCONT))}[which]
+        silence()
         try:
             with subprocess.Popen(['stat', str(path)],
                                   stdout=subprocess.DEVNULL) as child:
                 with pytest.raises(subprocess.TimeoutExpired):
                     child.wait(SHORT)
-                os.kill(hosts.gpfs.pid, signal.SIGCONT)
+                if which == 'one host':
+                    assert (hosts.b / 'volume').read_bytes() == b'old'
+                    hosts.run('mmclone', 'show', path).check_returncode()
+                wake()
                 assert child.wait(20) == 0
         finally:
-            os.kill(hosts.gpfs.pid, signal.SIGCONT)
+            wake()
+
+    def test_it_is_silent_to_the_end(self, tmp_path):
+        """Who hangs gets an error when it is taken down."""
+        with storage.Storage(tmp_path / 'gpfs') as gpfs:
+            gpfs.mount('a', tmp_path / 'a')
+            gpfs.silence('a')
+            child = subprocess.Popen(['stat', str(tmp_path / 'a' / 'x')],
+                                     stderr=subprocess.DEVNULL)
+            with pytest.raises(subprocess.TimeoutExpired):
+                child.wait(SHORT)
+        assert child.wait(20) == 1
+        assert mounts.below(tmp_path) == []
 
     def test_what_was_run(self, hosts):
         hosts.file()

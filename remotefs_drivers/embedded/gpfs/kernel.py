@@ -23,6 +23,7 @@ import os
 import select
 import stat
 import struct
+import threading
 
 LOG = logging.getLogger(__name__)
 
@@ -55,6 +56,9 @@ OPCODES = {
     30: 'fsyncdir', 31: 'getlk', 32: 'setlk', 33: 'setlkw', 35: 'create',
     36: 'interrupt', 38: 'destroy', 42: 'batch_forget', 43: 'fallocate',
     45: 'rename2', 46: 'lseek', 47: 'copy_file_range'}
+#: What is still done where the file system is gone: giving back.
+_LAST = {'init', 'forget', 'batch_forget', 'release', 'releasedir', 'flush',
+         'interrupt', 'destroy'}
 #: Nobody waits for an answer to these.
 _UNANSWERED = {'forget', 'batch_forget', 'interrupt', 'destroy'}
 
@@ -151,6 +155,9 @@ class Connection:
     :param files: has a method for each of OPCODES but init; it is given a
                   Request, and returns the answer, bytes (b'' for none), or
                   LATER, or raises OSError
+    :ivar is_stale: whether the daemon of GPFS is gone, so that all that is
+                    asked for is refused (ESTALE)
+    :ivar answers: threading.Event; not set while it does not answer
     """
 
     def __init__(self, descriptor, files):
@@ -158,6 +165,9 @@ class Connection:
         self._files = files
         os.set_blocking(descriptor, False)
         self._stop = os.eventfd(0)
+        self.is_stale = False
+        self.answers = threading.Event()
+        self.answers.set()
 
     def serve(self):
         """Until it is unmounted, or to be served no more."""
@@ -177,10 +187,12 @@ class Connection:
                 if error.errno != errno.ENOENT:
                     return
             else:
+                self.answers.wait()
                 self._serve(view[:size])
 
     def stop(self):
         """Let serve return, if it has not yet."""
+        self.answers.set()
         os.eventfd_write(self._stop, 1)
 
     def answer(self, unique, code, data=b''):
@@ -206,6 +218,8 @@ class Connection:
         try:
             if name is None:
                 raise OSError(errno.ENOSYS, 'opcode %d' % opcode)
+            if self.is_stale and name not in _LAST:
+                raise OSError(errno.ESTALE, name)
             request = Request(unique, nodeid, uid, gid, pid, view[_IN.size:])
             if name == 'init':
                 data = _init(request.data)

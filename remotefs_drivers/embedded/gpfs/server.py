@@ -53,7 +53,7 @@ class Host:
 
     def __init__(self, name, cluster, device):
         self.name = name
-        self.state = 'active'
+        self._state = 'active'
         self.point = None
         self._cluster = cluster
         self._device = device
@@ -69,9 +69,27 @@ class Host:
             mounting.mount(self._device, point), self._files)
         self._files.answer = self._connection.answer
         self.point = point
+        self.state = self._state
         self._thread = threading.Thread(target=self._connection.serve,
                                         daemon=True)
         self._thread.start()
+
+    @property
+    def state(self):
+        return self._state
+
+    @state.setter
+    def state(self, state):
+        self._state = state
+        if self.point is not None:
+            self._connection.is_stale = state == 'down'
+
+    def silence(self, is_silent):
+        """Let what touches the mount wait, or go on."""
+        if is_silent:
+            self._connection.answers.clear()
+        else:
+            self._connection.answers.set()
 
     def unmount(self):
         if self.point is None:
@@ -86,18 +104,25 @@ class Host:
 
     def settle(self):
         """All that was closed before is closed for us now."""
-        if self.point is not None:
+        if (self.point is not None and not self._connection.is_stale and
+                self._connection.answers.is_set()):
             os.statvfs(self.point)
 
     def locate(self, path):
         """The path beneath of one in the file system, else None."""
-        folder, name = os.path.split(os.path.normpath(path))
-        path = os.path.join(os.path.realpath(folder), name)
-        if self.point is None or os.path.commonpath(
-                [path, self.point]) != self.point:
+        path = os.path.normpath(path)
+        if self.point is None or self._connection.is_stale:
+            return None
+        if not self._is_in(path):
+            folder, name = os.path.split(path)
+            path = os.path.join(os.path.realpath(folder), name)
+        if not self._is_in(path):
             return None
         return os.path.normpath(os.path.join(
             self._cluster.root, os.path.relpath(path, self.point)))
+
+    def _is_in(self, path):
+        return os.path.commonpath([path, self.point]) == self.point
 
 
 class Cluster:
@@ -126,6 +151,9 @@ class Cluster:
 
     def state(self, host, state):
         self._hosts[host].state = state
+
+    def silence(self, host, is_silent):
+        self._hosts[host].silence(is_silent)
 
     def fault(self, **fields):
         self._released.clear()

@@ -112,8 +112,22 @@ class Storage:
                                 path or os.environ.get('PATH', os.defpath)])
 
     def set_state(self, host, state):
-        """:param state: of GPFS there: 'active', 'down', 'arbitrating' ..."""
+        """:param state: of GPFS there: 'active', 'down', 'arbitrating' ...
+
+        Where it is down, a mount that is still there is stale (ESTALE).
+        """
         self._ask('state', host=host, state=state)
+
+    def silence(self, host):
+        """Its mount does not answer any more: what touches it hangs.
+
+        Its programs do. To stop all of it, stop the process: see pid.
+        """
+        self._ask('silence', host=host, is_silent=True)
+
+    def wake(self, host):
+        """Its mount answers again."""
+        self._ask('silence', host=host, is_silent=False)
 
     def fault(self, program='', **fields):
         """Let a program go wrong the next time, or some times.
