@@ -19,6 +19,7 @@ else, the privsep daemon, an ordinary user. For root.
 import contextlib
 import os
 import pathlib
+import pwd
 import subprocess
 import sys
 import tempfile
@@ -73,13 +74,34 @@ def allowed(folder, programs=None):
         rule.unlink()
 
 
-def run(module, home, *arguments):
+@contextlib.contextmanager
+def home():
+    """A folder that the ordinary user reaches, with ``database`` of theirs.
+
+    :returns: pathlib.Path
+    """
+    with tempfile.TemporaryDirectory(prefix='remotefs-test-',
+                                     dir='/var/tmp') as folder:
+        os.chmod(folder, 0o755)
+        database = pathlib.Path(folder, 'database')
+        database.mkdir()
+        give(database)
+        yield pathlib.Path(folder)
+
+
+def give(path):
+    """Let something belong to the ordinary user."""
+    user = pwd.getpwnam(USER)
+    os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def run(module, folder, *arguments):
     """Run a module as the ordinary user.
 
     :returns: (exit code, what it printed)
     """
     done = subprocess.run(
-        ['runuser', '-u', USER, '--', 'env', 'HOME=%s' % home,
+        ['runuser', '-u', USER, '--', 'env', 'HOME=%s' % folder,
          'PYTHONPATH=%s' % _REPOSITORY,
          'PATH=%s:%s' % (_BIN, _SYSTEM), sys.executable, '-m', module,
          *map(str, arguments)],

@@ -33,6 +33,11 @@ class TestEnd:
         with pytest.raises(errors.CommandFailed, match='exit code 3: no'):
             command.run(['sh', '-c', 'echo no >&2; exit 3'])
 
+    def test_exit_code_that_the_caller_judges(self):
+        assert command.outcome(['sh', '-c', 'echo out; echo err >&2; exit 3']
+                               ) == (3, 'out\n', 'err\n')
+        assert command.outcome(['sh', '-c', 'kill -9 $$']) == (-9, '', '')
+
     def test_after_its_outputs_are_closed(self):
         """It is waited for, and not only its outputs."""
         start = time.monotonic()

@@ -19,10 +19,7 @@ whose programs want root as the real ones do.
 
 import contextlib
 import os
-import pathlib
-import pwd
 import subprocess
-import tempfile
 import time
 
 import pytest
@@ -36,14 +33,8 @@ pytestmark = pytest.mark.root
 @pytest.fixture
 def place():
     """A folder that the ordinary user reaches."""
-    with tempfile.TemporaryDirectory(prefix='remotefs-test-',
-                                     dir='/var/tmp') as folder:
-        os.chmod(folder, 0o755)
-        user = pwd.getpwnam(root_helper.USER)
-        database = pathlib.Path(folder, 'database')
-        database.mkdir()
-        os.chown(database, user.pw_uid, user.pw_gid)
-        yield pathlib.Path(folder)
+    with root_helper.home() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -54,9 +45,8 @@ def gpfs(place):
         made.mount('a', place / 'a')
         volume = place / 'a' / 'volume'
         volume.write_bytes(b'data')
-        user = pwd.getpwnam(root_helper.USER)
         for path in volume, place / 'a':
-            os.chown(path, user.pw_uid, user.pw_gid)
+            root_helper.give(path)
         yield made
 
 

@@ -17,9 +17,6 @@ else, the privsep daemon, an ordinary user.
 """
 
 import os
-import pathlib
-import pwd
-import tempfile
 
 import pytest
 
@@ -46,19 +43,13 @@ def helper(configuration):
 @pytest.fixture
 def place():
     """A folder that the ordinary user reaches; the share in it is root's."""
-    with tempfile.TemporaryDirectory(prefix='remotefs-test-',
-                                     dir='/var/tmp') as folder:
-        os.chmod(folder, 0o755)
-        user = pwd.getpwnam(root_helper.USER)
-        database = pathlib.Path(folder, 'database')
-        database.mkdir()
-        os.chown(database, user.pw_uid, user.pw_gid)
-        share = pathlib.Path(folder, 'share')
+    with root_helper.home() as folder:
+        share = folder / 'share'
         share.mkdir(mode=0o755)
         (share / directories.MARKER).touch()
         # As root copies one to it: for others to read, at most.
         (share / 'disk').write_bytes(bytes(1 << 20))
-        yield pathlib.Path(folder)
+        yield folder
 
 
 def _serve(configuration, helper, place, *options):
