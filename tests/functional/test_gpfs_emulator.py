@@ -349,7 +349,17 @@ class TestClones:
         assert hosts.show('volume.snap') == (True, 0, None)
         path.write_bytes(b'new')
         assert parent.read_bytes() == b'old'
-        assert not parent.stat().st_mode & 0o222
+
+    def test_links(self, hosts):
+        """Each child is one, as in IBM's "Listing file clones"."""
+        hosts.file('test01.img')
+        parent = hosts.snap('test01.img', 'base.img')
+        hosts.copy('base.img', 'test02.img')
+        assert [(hosts.b / name).stat().st_nlink for name in (
+            'base.img', 'test01.img', 'test02.img')] == [3, 1, 1]
+        for name in 'test01.img', 'test02.img':
+            (hosts.a / name).unlink()
+        assert parent.stat().st_nlink == 1
 
     def test_snap_while_it_is_written(self, hosts):
         """The source keeps its inode: guests go on writing."""
@@ -502,7 +512,6 @@ class TestParents:
     def parent(self, hosts):
         hosts.file()
         parent = hosts.snap()
-        # Its mode would refuse what GPFS must refuse.
         parent.chmod(0o660)
         return parent
 
@@ -557,6 +566,20 @@ class TestParents:
                 last.name).unlink()
         parent.unlink()
         assert not parent.exists()
+
+    def test_it_goes_a_while_after_its_last_child(self, tmp_path,
+                                                  monkeypatch):
+        """GPFS may still be at it."""
+        with storage.Storage(tmp_path / 'gpfs', lingering=SHORT) as gpfs:
+            gpfs.mount('a', tmp_path / 'a')
+            hosts = Hosts(gpfs, tmp_path, monkeypatch)
+            hosts.file()
+            parent = hosts.snap()
+            (hosts.a / 'volume').unlink()
+            with refused(errno.EROFS):
+                parent.unlink()
+            _wait(lambda: parent.stat().st_nlink == 1)
+            parent.unlink()
 
     def test_a_child_with_another_name_is_one(self, hosts, parent):
         child = hosts.a / 'volume'
@@ -1093,11 +1116,13 @@ class TestRights:
         assert done.returncode == 0
 
     def test_whose_clones_are(self, hosts):
-        """The parent is the source's owner's, a copy is its maker's."""
+        """New files are their maker's, the source stays its owner's."""
         path = hosts.file()
         os.chown(path, 65534, 65534)
+        path.chmod(0o644)
         parent = hosts.snap()
-        assert parent.stat().st_uid == 65534
+        assert (path.stat().st_uid, parent.stat().st_uid) == (65534, 0)
+        assert parent.stat().st_mode & 0o777 == 0o644
         assert hosts.copy().stat().st_uid == 0
         programs = hosts.gpfs.programs('a')
         assert self.run_as_user(programs + '/mmclone', 'copy', parent,

@@ -18,7 +18,11 @@ The rules, by IBM's documentation:
   nor another file be put in its place, while it has children (EROFS); it can
   once the last one is gone, whoever removed that and however. It can be
   renamed, and its mode changed.
-* A child is gone with its last name. (Whoever has it open still reads it.)
+* Each child counts as one more link of its parent (IBM's "Listing file
+  clones" shows it).
+* A child is gone with its last name, or ``lingering`` seconds later: GPFS
+  removes what is big in the background. (Whoever has it open still reads
+  it.)
 * The depth of a clone is written down when it is made. It does not change
   when an ancestor goes.
 * Nothing is linked, renamed or cloned from one fileset to another (EXDEV).
@@ -55,7 +59,7 @@ class File:
 
     :ivar is_parent: None for a file that is no clone
     :ivar parent: inode number of its clone parent, or None
-    :ivar children: inode numbers
+    :ivar children: inode numbers, or File of one that is being removed
     :ivar snapshot: (fileset, name) that its parent is in, or None
     """
 
@@ -93,19 +97,21 @@ class Cluster:
 
     :param folder: absolute path, with ``root`` (what is mounted) below it,
                    and ``filesets`` (those that are not linked)
+    :param lingering: seconds until a removed child is no more one
     :ivar junctions: inode number of a fileset's root -> its name
     """
 
     ROOT = 'root'
     SNAPSHOTS = b'.snapshots'
 
-    def __init__(self, folder, pools=(POOL,)):
+    def __init__(self, folder, pools=(POOL,), lingering=0):
         self.folder = str(folder)
         self.root = os.path.join(self.folder, 'root')
         self.unlinked = os.path.join(self.folder, 'filesets')
         for path in self.root, self.unlinked:
             os.makedirs(path, exist_ok=True)
         self.pools = list(pools)
+        self._lingering = lingering
         self.lock = threading.RLock()
         self.locks = locking.Locks()
         self.filesets = {self.ROOT: Fileset(
@@ -124,6 +130,14 @@ class Cluster:
     def closed(self, ino, writes):
         with self.lock:
             self._writers[ino] -= writes
+
+    def links(self, status):
+        """How many links a file has.
+
+        :param status: os.stat_result of what is beneath
+        """
+        known = self._files.get(status.st_ino)
+        return status.st_nlink + (len(known.children) if known else 0)
 
     def check_written(self, ino, descriptor):
         """Before a file is opened for writing, or truncated."""
@@ -265,8 +279,15 @@ class Cluster:
 
     def _gone(self, ino):
         known = self._files.pop(ino, None)
-        if known is not None and known.parent in self._files:
-            self._files[known.parent].children.discard(ino)
+        parent = known and self._files.get(known.parent)
+        if not parent:
+            return
+        if self._lingering:
+            # Its number may be another file's by then.
+            parent.children.add(known)
+            threading.Timer(self._lingering, parent.children.discard,
+                            [known]).start()
+        parent.children.discard(ino)
 
     def _has(self, snapshot):
         fileset, name = snapshot

@@ -34,8 +34,6 @@ NAMES = ('mmchattr', 'mmclone', 'mmcrfileset', 'mmcrsnapshot', 'mmdelfileset',
 _ALWAYS = ('mmgetstate', 'mmlsconfig')
 _FOR_ALL = ('mmchattr', 'mmclone', 'mmlsattr')
 
-_NOT_WRITE = ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
-
 #: mmchattr's options, and what is remembered of each.
 _ATTRIBUTES = {'-P': 'pool', '-r': 'replicas', '-m': 'replicas', '-D': 'dio',
                '--write-affinity-depth': 'write_affinity_depth',
@@ -63,6 +61,7 @@ class Site:
     :ivar level: of the release, in the old form '1403' or the new '5.2.1.0'
     :ivar level_names: by which it can be asked for
     :ivar version: of the file system
+    :ivar lingering: seconds until a removed clone is gone for its parent
     """
 
     device: str = 'gpfs0'
@@ -72,6 +71,7 @@ class Site:
     version: str = '35.00 (5.2.1.0)'
     has_encryption: bool = True
     pools: tuple = ('system', 'data')
+    lingering: float = 0
 
 
 class Programs:
@@ -207,9 +207,9 @@ class Programs:
             return ''
         target = self._new(call, parent, path)
         status = os.stat(path)
-        clusters.share_blocks(path, target, stat.S_IMODE(status.st_mode) &
-                              _NOT_WRITE)
-        self._own(target, (status.st_uid, status.st_gid))
+        clusters.share_blocks(path, target, stat.S_IMODE(status.st_mode))
+        # IBM's "File clones and disk space management" says whose it is.
+        self._own(target, call.caller)
         call.cut_off()
         self._cluster.insert(path, target)
         return ''
@@ -232,8 +232,8 @@ class Programs:
         if call.half:
             open(target, 'xb').close()
             call.cut_off()
-        mode = stat.S_IMODE(os.stat(path).st_mode) | stat.S_IWUSR
-        clusters.share_blocks(path, target, mode)
+        clusters.share_blocks(path, target,
+                              stat.S_IMODE(os.stat(path).st_mode))
         self._own(target, call.caller)
         self._cluster.add_child(target, path)
         return ''

@@ -103,12 +103,14 @@ FORGET = struct.Struct('=QQ')
 U64 = struct.Struct('=Q')
 
 
-def attributes(status):
-    """:param status: os.stat_result"""
+def attributes(status, links):
+    """:param status: os.stat_result
+    :param links: how many names it has
+    """
     return _ATTRIBUTES.pack(
         status.st_ino, status.st_size, status.st_blocks,
         *(part for parts in zip(*_times(status)) for part in parts),
-        status.st_mode, status.st_nlink, status.st_uid, status.st_gid,
+        status.st_mode, links, status.st_uid, status.st_gid,
         status.st_rdev & 0xffffffff, status.st_blksize, 0)
 
 
@@ -118,13 +120,13 @@ def _times(status):
         status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns)]
 
 
-def attributes_out(status):
+def attributes_out(status, links):
     """Good for no time at all: other hosts change it."""
-    return _VALID.pack(0, 0, 0) + attributes(status)
+    return _VALID.pack(0, 0, 0) + attributes(status, links)
 
 
-def entry_out(nodeid, status):
-    return _ENTRY.pack(nodeid, 0, 0, 0, 0, 0) + attributes(status)
+def entry_out(nodeid, status, links):
+    return _ENTRY.pack(nodeid, 0, 0, 0, 0, 0) + attributes(status, links)
 
 
 def statfs_out(found):

@@ -222,7 +222,7 @@ class Files:
 
     def getattr(self, request):
         node = self._nodes[request.nodeid]
-        return kernel.attributes_out(os.fstat(node.descriptor))
+        return self._attributes(node)
 
     def setattr(self, request):
         (valid, __, handle, size, __, atime, mtime, __, atime_ns, mtime_ns,
@@ -245,7 +245,7 @@ class Files:
         if valid & (_ATIME | _MTIME):
             self._touch(node, valid, atime * 10 ** 9 + atime_ns,
                         mtime * 10 ** 9 + mtime_ns)
-        return kernel.attributes_out(os.fstat(node.descriptor))
+        return self._attributes(node)
 
     def statfs(self, request):
         return kernel.statfs_out(os.statvfs(
@@ -429,7 +429,11 @@ class Files:
         else:
             os.close(descriptor)
         self._nodes[number].lookups += 1
-        return kernel.entry_out(number, status)
+        return kernel.entry_out(number, status, self._cluster.links(status))
+
+    def _attributes(self, node):
+        status = os.fstat(node.descriptor)
+        return kernel.attributes_out(status, self._cluster.links(status))
 
     def _is_top(self, folder):
         """Whether it is the root of a fileset."""

@@ -134,7 +134,8 @@ class Cluster:
 
     def __init__(self, folder, site):
         self._site = site
-        self._cluster = clusters.Cluster(folder, site.pools)
+        self._cluster = clusters.Cluster(folder, site.pools,
+                                         site.lingering)
         self._programs = commands.Programs(self._cluster, site)
         self._hosts = {}
         self._faults = faults.Faults()
