@@ -27,10 +27,12 @@ PLAIN_COPY = 'plain-copy'
 NEW_OVERLAY = 'new-overlay'
 #: An empty qcow2 base, until it takes the place of the old one.
 NEW_BASE = 'new-base'
+#: What a volume will be that is reverted, where the file system makes clones.
+NEW_CLONE = 'new-clone'
 #: The table or the journal, until it is written and takes its name.
 NEW_TEXT = 'new-text'
 
-_PURPOSES = (PLAIN_COPY, NEW_OVERLAY, NEW_BASE, NEW_TEXT)
+_PURPOSES = (PLAIN_COPY, NEW_OVERLAY, NEW_BASE, NEW_CLONE, NEW_TEXT)
 
 
 def of(volume):
@@ -38,7 +40,18 @@ def of(volume):
 
     :raises VolumeNameInvalid: when it would lead anywhere else
     """
-    name = volume.name
+    return _checked(volume, volume.name)
+
+
+def of_snapshot(snapshot):
+    """The name of a snapshot's file, where it is one of its own.
+
+    :raises VolumeNameInvalid: when it would lead anywhere else
+    """
+    return _checked(snapshot.volume, snapshot.name)
+
+
+def _checked(volume, name):
     if '/' in name or '\0' in name:
         raise _invalid(volume, name, 'it is a path, expected a bare name')
     if not name or name.startswith('.'):

@@ -30,12 +30,14 @@ from remotefs_drivers import errors
 from remotefs_drivers.gpfs_commands import programs
 from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import image
+from remotefs_drivers.qemu import mkfs
 from remotefs_drivers.qemu import processes
 from remotefs_drivers.store import copying
 from remotefs_drivers.store import files
 from remotefs_drivers.store import guests
 from remotefs_drivers.store import layers
 from remotefs_drivers.store import outside
+from remotefs_drivers.store import parents
 from remotefs_drivers.store import removal
 from remotefs_drivers.store import survey
 
@@ -52,7 +54,7 @@ default = priv_context.PrivContext(
 
 #: The programs that the daemon runs for us, and no others.
 PROGRAMS = frozenset(['chgrp', 'chmod', 'dd', 'fallocate', 'mount', 'stat',
-                      'umount', image.PROGRAM])
+                      'umount', image.PROGRAM]) | mkfs.PROGRAMS
 #: Those that it ends, and no others.
 _ENDED = frozenset(['glusterfs'])
 
@@ -178,6 +180,18 @@ def set_mode(path, mode):
 
 
 @_entrypoint
+def give(path, uid, gid):
+    """As files.give."""
+    files.give(path, uid, gid)
+
+
+@_entrypoint
+def open_folder(path, uid, gid, mode):
+    """As files.open_folder."""
+    files.open_folder(path, uid, gid, mode)
+
+
+@_entrypoint
 def sync_folder(path):
     """As files.sync_folder."""
     files.sync_folder(path)
@@ -229,6 +243,48 @@ def backing_of(path):
 def withdraw(path, below=None):
     """As guests.withdraw."""
     return guests.withdraw(path, below)
+
+
+@_entrypoint
+def parent_named(folder, inode):
+    """As parents.parent_named."""
+    return parents.parent_named(folder, inode)
+
+
+@_entrypoint
+def discard(path):
+    """As parents.discard."""
+    return parents.discard(path)
+
+
+@_entrypoint
+def discard_all(folder):
+    """As parents.discard_all."""
+    return parents.discard_all(folder)
+
+
+@_entrypoint
+def defer(path, new_path):
+    """As parents.defer."""
+    parents.defer(path, new_path)
+
+
+@_entrypoint
+def expect_none(path):
+    """As parents.expect_none."""
+    parents.expect_none(path)
+
+
+@_entrypoint
+def exists(path):
+    """As parents.exists."""
+    return parents.exists(path)
+
+
+@_entrypoint
+def is_own(path):
+    """As parents.is_own."""
+    return parents.is_own(path)
 
 
 @_entrypoint

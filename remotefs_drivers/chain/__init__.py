@@ -17,5 +17,7 @@
 ``info``     the text of ``volume-<id>.info``, Cinder's table of snapshots
 ``steps``    what can be done to one file, as data
 ``plan``     one function for each verb: from a Chain to a Plan
+``clones``   the files of a volume where the file system makes clones
+``cloning``  plans for those
 ===========  ================================================================
 """

@@ -49,6 +49,7 @@ class Plan:
     :ivar before: model.Info that it begins with, None for no table
     :ivar after: model.Info that it ends with, None for no table
     :ivar guest: one of steps.OF_GUESTS, or None
+    :ivar journal: whether it is written down before its first step
     """
 
     verb: str
@@ -59,6 +60,7 @@ class Plan:
     finish: tuple = ()
     undo: Optional[tuple] = None
     guest: Optional[object] = None
+    journal: bool = True
 
     @property
     def changes_table(self):

@@ -20,13 +20,19 @@ again from its start, it comes out the same. That holds for Commit as long
 as nobody has written to the file below in between, for which the order of a
 plan cares.
 
-The others are what the QEMU of a guest does who has the volume. It is asked
+Others are what the QEMU of a guest does who has the volume. It is asked
 for that, and may do it long after whoever asked is gone: they are looked
 for, and never repeated blindly.
+
+And there are those of a file system that makes clones by itself, which
+``clones`` is about. None of them is ever repeated: what is cut off is taken
+back, by Unlink and Prune.
 """
 
 import dataclasses
 from typing import Optional
+
+from remotefs_drivers.chain import clones
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,13 +108,93 @@ class GuestMerge:
     source: Optional[str]
 
 
+@dataclasses.dataclass(frozen=True)
+class CloneSnap:
+    """Freeze what a file holds as a clone parent, of which it is a child.
+
+    :ivar name: of the parent, of which there must be nothing
+    :ivar source: the file, of this volume or of another one
+    """
+
+    name: str
+    source: str
+
+
+@dataclasses.dataclass(frozen=True)
+class CloneCopy:
+    """Make a file that is a child of a clone parent.
+
+    :ivar name: of the child, of which there must be nothing
+    :ivar source: the parent
+    """
+
+    name: str
+    source: str
+
+
+@dataclasses.dataclass(frozen=True)
+class CloneRedirect:
+    """Let a file do without its immediate parent.
+
+    :ivar name: of a volume's file, of this volume or of another one
+    :ivar depth: how many parents it may have, one over the other; it is left
+                 alone where it has no more
+    """
+
+    name: str
+    depth: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Grow:
+    """Make a raw file larger, where it is smaller.
+
+    :ivar size: bytes
+    """
+
+    name: str
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Defer:
+    """Give a clone parent the name of one that goes with its last child.
+
+    Done already, nothing is done.
+
+    :ivar name: of the parent until then
+    :ivar new_name: that name
+    """
+
+    name: str
+    new_name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Prune:
+    """Remove a clone parent that has no child, and those below it likewise.
+
+    One that has is left alone. Where there is none of the name, this was cut
+    off, and nobody knows what was below: all that wait for that are tried.
+    """
+
+    name: str
+
+
 _KINDS = {kind.__name__: kind
           for kind in (CreateOverlay, Commit, Rebase, Rename, Unlink,
-                       GuestSwitch, GuestMerge)}
+                       GuestSwitch, GuestMerge, CloneSnap, CloneCopy,
+                       CloneRedirect, Grow, Defer, Prune)}
 #: Those that a guest's QEMU does.
 OF_GUESTS = (GuestSwitch, GuestMerge)
 #: Of the fields that are no names of files.
-_TYPES = {'size': int, 'backing_format': str}
+_TYPES = {'size': int, 'depth': int, 'backing_format': str}
+#: Of those that are, the ones that may be another volume's.
+_OF_OTHERS = frozenset([(CloneSnap, 'name'), (CloneSnap, 'source'),
+                        (CloneCopy, 'source'), (CloneRedirect, 'name'),
+                        (Defer, 'name')])
+#: And the ones of clone parents that wait for the end of their last child.
+_WAITING = frozenset([(Defer, 'new_name'), (Prune, 'name')])
 
 
 def as_data(step):
@@ -134,7 +220,19 @@ def of_data(data, is_name):
         if type(value) is not expected:
             raise ValueError('%s of %r is not of the right type'
                              % (name, data))
-        if name not in _TYPES and not is_name(value):
-            raise ValueError('"%s" is not the name of a file of this volume'
-                             % value)
+        if name not in _TYPES:
+            _check_name(type(step), name, value, is_name)
     return step
+
+
+def _check_name(kind, field, value, is_name):
+    if (kind, field) in _WAITING:
+        if not clones.is_waiting(value):
+            raise ValueError('"%s" is not the name of a clone parent that '
+                             'waits for its last child' % value)
+    elif (kind, field) in _OF_OTHERS:
+        if not clones.is_bare(value):
+            raise ValueError('"%s" is not the bare name of a file' % value)
+    elif not is_name(value):
+        raise ValueError('"%s" is not the name of a file of this volume'
+                         % value)

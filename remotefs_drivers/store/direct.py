@@ -20,6 +20,7 @@ from remotefs_drivers.store import files
 from remotefs_drivers.store import guests
 from remotefs_drivers.store import layers
 from remotefs_drivers.store import outside
+from remotefs_drivers.store import parents
 from remotefs_drivers.store import removal
 from remotefs_drivers.store import survey
 
@@ -37,6 +38,8 @@ remove = files.remove
 replace = files.replace
 rename_new = files.rename_new
 set_mode = files.set_mode
+give = files.give
+open_folder = files.open_folder
 sync_folder = files.sync_folder
 write_atomic = files.write_atomic
 look = survey.look
@@ -46,6 +49,13 @@ is_open = guests.is_open
 is_switched = guests.is_switched
 backing_of = guests.backing_of
 withdraw = guests.withdraw
+parent_named = parents.parent_named
+discard = parents.discard
+discard_all = parents.discard_all
+defer = parents.defer
+expect_none = parents.expect_none
+exists = parents.exists
+is_own = parents.is_own
 names_on = outside.names_on
 judge = outside.judge
 remove_volume = removal.remove_volume

@@ -70,6 +70,11 @@ that fails (no room, a killed program) keeps its journal: the volume reads
 right, the content of the snapshot that was to be deleted is no longer to be
 trusted, and the next verb that changes the chain takes the merge up again.
 
+Where the file system makes clones (see chain.cloning) there is no table, and
+each plan can be undone, whatever came of it: that is what is done always, and
+a step is never repeated. The parents that a plan prunes are looked for one
+by one, with a child process for each; all that comes before is done by then.
+
 A guest's part that fails may have been done all the same, or be done later:
 Nova's answer can be lost. Only where Nova refused to begin it is the plan
 undone at once; else what is found decides, as after a crash.
@@ -99,8 +104,9 @@ class Executor:
                   ``call_all(what, [(function, args), ...])``, which makes
                   several, one after the other; ``run(operation)``, which
                   runs a qemu.command.Operation; ``ask(step, sight)``, which
-                  has a guest do its part (see nova); ``mode``, the
-                  permissions of new files; and ``has_guest``, whether a
+                  has a guest do its part (see nova); ``clones``, which has
+                  the file system make clones (see clones.Clones); ``mode``,
+                  the permissions of new files; and ``has_guest``, whether a
                   guest may have the volume
     :param folder: of the share
     :param base: the name of the volume's base
@@ -123,8 +129,9 @@ class Executor:
         :param again: it was begun before, so that a guest's part may be
                       done even if it is refused now
         """
-        self._write(self._journal, journal.dumps(plan),
-                    sync=not self._begins_with_sync(plan))
+        if plan.journal:
+            self._write(self._journal, journal.dumps(plan),
+                        sync=not self._begins_with_sync(plan))
         try:
             self._do(plan.prepare)
             if plan.guest is None:
@@ -274,7 +281,8 @@ class Executor:
     def _clean_up(self, plan):
         with self._together():
             self._do(plan.finish)
-            self._remove(self._journal)
+            if plan.journal:
+                self._remove(self._journal)
 
     def _undo_after_error(self, plan):
         """Undo; what goes wrong then must not hide the error."""
@@ -320,11 +328,40 @@ class Executor:
     def _unlink(self, step):
         self._remove(self._path(step.name))
 
+    def _grow(self, step):
+        self._call('extend', 'grow', self._path(step.name), step.size)
+
+    def _clone_snap(self, step):
+        self._hands.clones.snap(self._path(step.source),
+                                self._path(step.name))
+
+    def _clone_copy(self, step):
+        self._hands.clones.copy(self._path(step.source),
+                                self._path(step.name))
+
+    def _clone_redirect(self, step):
+        self._hands.clones.redirect(self._path(step.name), step.depth)
+
+    def _defer(self, step):
+        self._call('rename', 'defer', self._path(step.name),
+                   self._path(step.new_name))
+
+    def _prune(self, step):
+        # It is looked at what is there, once all before it is done.
+        self._hand_over()
+        self._hands.clones.prune(self._path(step.name))
+
     _STEPS = {steps.CreateOverlay: _create_overlay,
               steps.Commit: _commit,
               steps.Rebase: _rebase,
               steps.Rename: _rename,
-              steps.Unlink: _unlink}
+              steps.Unlink: _unlink,
+              steps.Grow: _grow,
+              steps.CloneSnap: _clone_snap,
+              steps.CloneCopy: _clone_copy,
+              steps.CloneRedirect: _clone_redirect,
+              steps.Defer: _defer,
+              steps.Prune: _prune}
 
     def _write(self, path, text, sync=True):
         self._call('write', 'write_atomic', path, text, self._hands.mode,
@@ -348,11 +385,16 @@ class Executor:
         if self._row is not None:
             yield
             return
-        self._row = row = []
+        self._row = []
         try:
             yield
+            self._hand_over()
         finally:
             self._row = None
+
+    def _hand_over(self):
+        """Make the calls that wait in this block."""
+        row, self._row = self._row, self._row and []
         if row:
             self._hands.call_all(row[0][0], [each[1:] for each in row])
 

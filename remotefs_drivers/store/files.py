@@ -261,6 +261,23 @@ def set_mode(path, mode):
                 % (stat.S_IMODE(status.st_mode), status.st_uid, mode), path)
 
 
+def give(path, uid, gid):
+    """Give a regular file to a user and a group."""
+    with opened(path, os.O_RDONLY) as descriptor:
+        os.fchown(descriptor, uid, gid)
+
+
+def open_folder(path, uid, gid, mode):
+    """Give a folder to a user and a group, with a mode."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY |
+                         os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchown(descriptor, uid, gid)
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
 def write_atomic(path, text, mode, temporary=None, sync=True):
     """Write a small file so that a crash leaves the old or the new one.
 

@@ -22,7 +22,13 @@ import pytest
 from remotefs_drivers.chain import steps
 
 NAMES = ('volume-1', 'volume-1.a', 'volume-1.b')
+#: Of others: volumes, snapshots, and parents that wait.
+OTHERS = (*NAMES, 'volume-2', 'snapshot-1')
+WAITING = ('volume-1.snap', 'volume-2.snap', 'snapshot-1.ts')
 names = strategies.sampled_from(NAMES)
+others = strategies.sampled_from(OTHERS + WAITING)
+waiting = strategies.sampled_from(WAITING)
+sizes = strategies.integers(0, 1 << 62)
 formats = strategies.sampled_from(['raw', 'qcow2'])
 any_step = strategies.one_of(
     strategies.builds(steps.CreateOverlay, names, names, formats,
@@ -30,7 +36,13 @@ any_step = strategies.one_of(
     strategies.builds(steps.Commit, names),
     strategies.builds(steps.Rebase, names, names, formats),
     strategies.builds(steps.Rename, names, names),
-    strategies.builds(steps.Unlink, names))
+    strategies.builds(steps.Unlink, names),
+    strategies.builds(steps.CloneSnap, others, others),
+    strategies.builds(steps.CloneCopy, names, others),
+    strategies.builds(steps.CloneRedirect, others, sizes),
+    strategies.builds(steps.Grow, names, sizes),
+    strategies.builds(steps.Defer, others, waiting),
+    strategies.builds(steps.Prune, waiting))
 
 
 @given(any_step)
@@ -52,6 +64,16 @@ def test_as_written():
                         'backing_format': 'raw'}],
             ['Rename', {'name': 'x', 'new_name': 'b'}],
             ['Unlink', {'name': 'b'}]]
+    assert [steps.as_data(each) for each in (
+        steps.CloneSnap('p', 'v'), steps.CloneCopy('c', 'p'),
+        steps.CloneRedirect('c', 3), steps.Grow('c', 512),
+        steps.Defer('s', 's.ts'), steps.Prune('s.ts'))] == [
+            ['CloneSnap', {'name': 'p', 'source': 'v'}],
+            ['CloneCopy', {'name': 'c', 'source': 'p'}],
+            ['CloneRedirect', {'name': 'c', 'depth': 3}],
+            ['Grow', {'name': 'c', 'size': 512}],
+            ['Defer', {'name': 's', 'new_name': 's.ts'}],
+            ['Prune', {'name': 's.ts'}]]
 
 
 A = 'volume-1.a'
@@ -109,6 +131,25 @@ CREATE = dict(REBASE, size=512)
      'name of a file of this volume'),
     (['CreateOverlay', dict(CREATE, name='json:{}')],
      'name of a file of this volume'),
+    (['CloneCopy', {'name': 'volume-2', 'source': A}],
+     'name of a file of this volume'),
+    (['Grow', {'name': 'volume-2', 'size': 1}],
+     'name of a file of this volume'),
+    # What is done to files of others leaves the folder nowhere, and removes
+    # none but parents that wait.
+    (['CloneCopy', {'name': A, 'source': '../x'}], 'bare name'),
+    (['CloneCopy', {'name': A, 'source': '.x'}], 'bare name'),
+    (['CloneSnap', {'name': '/x', 'source': A}], 'bare name'),
+    (['CloneSnap', {'name': 'x', 'source': 'a\nb'}], 'bare name'),
+    (['CloneRedirect', {'name': 'x/y', 'depth': 1}], 'bare name'),
+    (['Defer', {'name': 'a/b', 'new_name': 'b.ts'}], 'bare name'),
+    (['Defer', {'name': 'volume-2', 'new_name': 'volume-3'}],
+     'waits for its last child'),
+    (['Prune', {'name': 'volume-2'}], 'waits for its last child'),
+    (['Prune', {'name': '../volume-2.ts'}], 'waits for its last child'),
+    (['Prune', {'name': '.x.ts'}], 'waits for its last child'),
+    (['Prune', {'name': ''}], 'waits for its last child'),
+    (['CloneRedirect', {'name': 'x', 'depth': '1'}], 'right type'),
 ])
 def test_refused(data, reason):
     with pytest.raises(ValueError, match=reason):

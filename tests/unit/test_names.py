@@ -72,11 +72,20 @@ def test_a_temporary_file_says_whose_and_what_for_it_is():
             '.volume-1.plain-copy')
 
 
+@pytest.mark.parametrize('name', ['', '../x', 'a/b', '.x'])
+def test_the_file_of_a_snapshot(name):
+    class Snapshot(Volume):
+        volume = Volume('volume-1')
+    assert names.of_snapshot(Snapshot('snapshot-1')) == 'snapshot-1'
+    with pytest.raises(errors.VolumeNameInvalid, match='the-id'):
+        names.of_snapshot(Snapshot(name))
+
+
 def test_all_temporary():
     assert set(names.all_temporary('volume-1')) == {
         names.temporary('volume-1', purpose) for purpose in (
             names.PLAIN_COPY, names.NEW_OVERLAY, names.NEW_BASE,
-            names.NEW_TEXT)}
+            names.NEW_CLONE, names.NEW_TEXT)}
 
 
 def test_no_temporary_file_is_a_layer():

@@ -1,0 +1,34 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""File systems in new volumes, by the real programs."""
+
+import subprocess
+
+import pytest
+
+from remotefs_drivers.qemu import mkfs
+
+_TYPES = {'msdos': 'vfat'}
+
+
+@pytest.mark.parametrize('fstype', mkfs.types())
+@pytest.mark.parametrize('label', [None, 'data'])
+def test_it_is_made(tmp_path, fstype, label):
+    path = str(tmp_path / 'volume')
+    with open(path, 'wb') as stream:
+        stream.truncate(1 << 30)
+    mkfs.make(path, fstype, label).run()
+    found = subprocess.run(['/sbin/blkid', '-p', '-o', 'export', path],
+                           capture_output=True, text=True, check=True).stdout
+    assert 'TYPE=%s' % _TYPES.get(fstype, fstype) in found
+    assert ('LABEL=data' in found) is bool(label)

@@ -1,0 +1,185 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Clone parents in a folder: found by their number, removed when they can be.
+"""
+
+import errno
+import os
+
+import pytest
+
+from remotefs_drivers.store import parents
+from tests.harness import pretended_gpfs
+from tests.unit import things
+
+
+@pytest.fixture
+def gpfs(tmp_path, monkeypatch):
+    made = pretended_gpfs.Gpfs(tmp_path)
+    made.install(monkeypatch.setattr)
+    return made
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Of a file of a name, which may be there."""
+    return lambda name: str(tmp_path / name)
+
+
+def inode(path):
+    return os.lstat(path).st_ino
+
+
+class Lying:
+    """Names as a file system gives them that does not say their numbers."""
+
+    def __init__(self, real):
+        self._real = real
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self._real.close()
+
+    def __iter__(self):
+        for entry in self._real:
+            yield Entry(entry.name)
+
+
+class Entry:
+    def __init__(self, name):
+        self.name = name
+
+    def inode(self):
+        return 1
+
+
+@pytest.mark.parametrize('lies', [False, True])
+@pytest.mark.parametrize('name, found', [
+    ('snapshot-a.ts', True), ('volume-1.snap', True),
+    # Somebody asks for these, and whoever does will delete them.
+    ('snapshot-a', False), ('volume-1', False), ('an-image', False)])
+def test_by_its_number(tmp_path, path, monkeypatch, name, found, lies):
+    for each in ('snapshot-b.ts', 'volume-2', name):
+        things.file(path(each))
+    if lies:
+        real = os.scandir
+        monkeypatch.setattr(os, 'scandir', lambda folder: Lying(real(folder)))
+    assert parents.parent_named(str(tmp_path), inode(path(name))) == (
+        name if found else None)
+
+
+def test_a_number_that_is_nobodys(tmp_path, path):
+    things.file(path('snapshot-a.ts'))
+    number = inode(path('snapshot-a.ts'))
+    os.rename(path('snapshot-a.ts'), path('.hidden'))
+    assert parents.parent_named(str(tmp_path), number) is None
+
+
+def test_one_that_goes_meanwhile(tmp_path, path, monkeypatch):
+    things.file(path('snapshot-a.ts'))
+    number = inode(path('snapshot-a.ts'))
+    monkeypatch.setattr(parents, '_inode', lambda path: None)
+    assert parents.parent_named(str(tmp_path), number) is None
+
+
+def test_discard(gpfs, path):
+    things.file(path('volume'))
+    assert parents.discard(path('x.ts')) == 'missing'
+    gpfs.clone_snap(path('volume'), path('x.ts'))
+    assert parents.discard(path('x.ts')) == 'needed'
+    os.remove(path('volume'))
+    assert parents.discard(path('x.ts')) == 'removed'
+    assert not os.path.exists(path('x.ts'))
+
+
+@pytest.mark.parametrize('number, needed', [
+    (errno.EROFS, True), (errno.EPERM, True), (errno.EIO, False),
+    (errno.EACCES, False), (errno.ESTALE, False)])
+def test_only_some_refusals_are_its_children(path, monkeypatch, number,
+                                             needed):
+    def remove(path):
+        raise OSError(number, os.strerror(number), path)
+    monkeypatch.setattr(parents.files, 'remove', remove)
+    if needed:
+        assert parents.discard(path('x.ts')) == 'needed'
+    else:
+        with pytest.raises(OSError):
+            parents.discard(path('x.ts'))
+
+
+def test_all_that_can_go(gpfs, tmp_path, path):
+    """One that goes may be the last child of another, whatever its name."""
+    things.file(path('volume'))
+    for name in 'a.ts', 'c.snap', 'b.ts':
+        gpfs.clone_snap(path('volume'), path(name))
+    things.file(path('other'))
+    gpfs.clone_snap(path('other'), path('needed.ts'))
+    gpfs.clone_snap(path('other'), path('snapshot'))
+    os.remove(path('volume'))
+    assert sorted(parents.discard_all(str(tmp_path))) == ['a.ts', 'b.ts',
+                                                          'c.snap']
+    assert sorted(os.listdir(tmp_path)) == ['needed.ts', 'other', 'snapshot']
+    assert parents.discard_all(str(tmp_path)) == []
+
+
+class TestDefer:
+    def test_it_is_renamed(self, path):
+        things.file(path('snapshot'))
+        parents.defer(path('snapshot'), path('snapshot.ts'))
+        assert not os.path.exists(path('snapshot'))
+        assert things.read(path('snapshot.ts')) == things.TEXT
+
+    def test_it_was_before(self, path):
+        things.file(path('snapshot.ts'))
+        parents.defer(path('snapshot'), path('snapshot.ts'))
+        assert things.read(path('snapshot.ts')) == things.TEXT
+
+    def test_there_is_none(self, path):
+        with pytest.raises(FileNotFoundError):
+            parents.defer(path('snapshot'), path('snapshot.ts'))
+
+    def test_another_one_is_not_replaced(self, path):
+        things.file(path('snapshot'), b'one')
+        things.file(path('snapshot.ts'), b'other')
+        with pytest.raises(FileExistsError):
+            parents.defer(path('snapshot'), path('snapshot.ts'))
+        assert things.read(path('snapshot')) == b'one'
+        assert things.read(path('snapshot.ts')) == b'other'
+
+
+@pytest.mark.parametrize('make', things.ALL)
+def test_anything_is_in_the_way(path, make):
+    parents.expect_none(path('x'))
+    make(path('x'))
+    with pytest.raises(FileExistsError, match='x'):
+        parents.expect_none(path('x'))
+
+
+@pytest.mark.parametrize('make', things.ALL)
+def test_only_files_are_there(path, make):
+    assert not parents.exists(path('x'))
+    make(path('x'))
+    if make is things.file:
+        assert parents.exists(path('x'))
+    else:
+        with pytest.raises(OSError):
+            parents.exists(path('x'))
+
+
+def test_whose_it_is(path, monkeypatch):
+    things.file(path('x'))
+    assert parents.is_own(path('x'))
+    monkeypatch.setattr(parents.os, 'geteuid', lambda: 12345)
+    assert not parents.is_own(path('x'))
