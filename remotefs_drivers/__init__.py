@@ -14,12 +14,18 @@
 
 The rooms, from the top; each imports only from those below it::
 
-    posix, nfs, glusterfs
+    posix, nfs, glusterfs, gpfs
                     one driver for each kind of share, thin
     remotefs/       the verbs, their locks and decisions
+    clonefile       the same as the next one, where the file system makes
+                    snapshots and copies
     volumefile      the files of one volume on its share
     nova            what the QEMU of a guest does for us, by way of Nova
     hands           how work on the files of one volume is done
+    cloner          how the file system makes clones, and parents go
+    gpfs_site, gpfs_attributes, gpfs_images
+                    what GPFSDriver must find, what metadata may ask of it,
+                    and images that lie in GPFS
     images          images of Glance to volume files, and back
     states          what a volume's state tells a driver
     formats         the recorded formats of a volume; files are never asked

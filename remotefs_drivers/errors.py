@@ -260,6 +260,25 @@ class SnapshotBusy(exception.InvalidSnapshot):
                 '%(expected)s.')
 
 
+class GpfsNotReady(exception.VolumeBackendAPIException):
+    message = _('Backend %(backend)s cannot work on GPFS: %(reason)s')
+
+
+class RawOnly(exception.InvalidVolume):
+    message = _('Volume %(volume)s would be kept as %(format)s; volumes on '
+                'this backend are raw files: convert it to raw first.')
+
+
+class MetadataInvalid(exception.InvalidVolumeMetadata):
+    message = _('Volume %(volume)s has the metadata %(key)s = "%(value)s": '
+                'expected %(expected)s.')
+
+
+class GroupUnsupported(exception.VolumeBackendAPIException):
+    message = _('Group %(group)s has a fileset of its own, and %(what)s is '
+                'not supported there: %(reason)s')
+
+
 class NothingToFailOver(exception.UnableToFailOver):
     message = _('Backend %(backend)s replicates nothing by itself, so there '
                 'is nothing to fail over to.')

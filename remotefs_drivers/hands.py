@@ -27,6 +27,7 @@ from cinder import exception
 from oslo_log import log as logging
 from oslo_utils import excutils
 
+from remotefs_drivers import cloner
 from remotefs_drivers import errors
 from remotefs_drivers import locks
 from remotefs_drivers import offload
@@ -48,6 +49,8 @@ class Means:
                  as root
     :ivar run: command.run, or the same as root
     :ivar kernel_copies: whether the file system may copy files by itself
+    :ivar clones: where it makes clones, how it is asked for them: a
+                  gpfs_commands.Commands; else None
     """
 
     shares: share_shares.Shares
@@ -57,6 +60,7 @@ class Means:
     files: Any
     run: Callable
     kernel_copies: bool = True
+    clones: Any = None
 
 
 class Hands:
@@ -70,6 +74,7 @@ class Hands:
         self._volume = volume
         self._share = share
         self.mode = means.rights.mode
+        self.clones = cloner.Cloner(means.clones, self.call, self.mode)
 
     def call(self, what, function, *args, limit=None):
         """Call a function of Means.files by its name.
@@ -153,6 +158,7 @@ class OfExecutor:
         self.call = hands.call
         self.call_all = hands.call_all
         self.mode = hands.mode
+        self.clones = hands.clones
 
     def run(self, operation):
         self._hands.run(operation, self._watcher)

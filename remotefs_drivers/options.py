@@ -74,8 +74,17 @@ nas_opts = [
 ]
 
 
+def _share_timeout(prefix):
+    return cfg.IntOpt('%s_share_timeout' % prefix,
+                      default=10,
+                      min=1,
+                      help='Seconds that a share may take to answer. After '
+                           'that it counts as down until it answers a '
+                           'check, and the other shares go on.')
+
+
 def _common(prefix, pool_per_share=True):
-    """The options that every driver has, under its own prefix."""
+    """The options that drivers with chains of overlays have in common."""
     return [
         cfg.BoolOpt('%s_sparsed_volumes' % prefix,
                     default=True,
@@ -86,12 +95,7 @@ def _common(prefix, pool_per_share=True):
                     default=False,
                     help='Make volumes as qcow2 files rather than raw '
                          'ones.'),
-        cfg.IntOpt('%s_share_timeout' % prefix,
-                   default=10,
-                   min=1,
-                   help='Seconds that a share may take to answer. After '
-                        'that it counts as down until it answers a check, '
-                        'and the other shares go on.'),
+        _share_timeout(prefix),
         cfg.BoolOpt('%s_pool_per_share' % prefix,
                     default=pool_per_share,
                     help='Report each share to the scheduler as a pool of '
@@ -209,6 +213,52 @@ posix_opts = [
                      'the path>.'),
 ] + _common('posix')
 
+gpfs_opts = [
+    cfg.StrOpt('gpfs_mount_point_base',
+               help='Directory for volumes and snapshots, in a mounted GPFS '
+                    'file system: an absolute path, the same on all hosts.'),
+    cfg.StrOpt('gpfs_images_dir',
+               help='Directory in which Glance keeps its images, if that is '
+                    'in GPFS too. Not set, images are downloaded.'),
+    cfg.StrOpt('gpfs_images_share_mode',
+               choices=[
+                   ('copy', 'a volume gets a copy of the image'),
+                   ('copy_on_write', 'a volume is a clone of a raw image, '
+                                     'and shares its blocks until they are '
+                                     'written; gpfs_images_dir and '
+                                     'gpfs_mount_point_base must be in one '
+                                     'fileset'),
+               ],
+               help='How a volume is made of an image in gpfs_images_dir. '
+                    'Not set, images are downloaded.'),
+    cfg.IntOpt('gpfs_max_clone_depth',
+               default=0,
+               min=0,
+               help='How many clone parents a volume may have, one over the '
+                    'other, through snapshots and clones. A volume with '
+                    'more does without the last one, of which it gets a '
+                    'copy: a long row makes reading slow. 0 is no limit.'),
+    cfg.BoolOpt('gpfs_sparse_volumes',
+                default=True,
+                help='Make volumes as sparse files, which take room as they '
+                     'are written. Otherwise the whole size is reserved at '
+                     'creation.'),
+    cfg.StrOpt('gpfs_storage_pool',
+               default='system',
+               help='Storage pool of the file system for the data of new '
+                    'volumes. "system" leaves that to the placement rules '
+                    'of the file system.'),
+    cfg.StrOpt('gpfs_attach_type',
+               default='gpfs',
+               choices=[
+                   ('gpfs', 'the path of the file, by the name under which '
+                            'stock Nova accepts a file'),
+                   ('local', 'the same as a local device'),
+               ],
+               help='How a volume is handed to the host that attaches it.'),
+    _share_timeout('gpfs'),
+]
+
 
 def give_way():
     """Let Cinder's own modules register the options that we share first.
@@ -218,11 +268,12 @@ def give_way():
     Ours are registered where nobody else's are.
     """
     for module in ('cinder.volume.drivers.remotefs',
-                   'cinder.volume.drivers.nfs'):
+                   'cinder.volume.drivers.nfs',
+                   'cinder.volume.drivers.ibm.gpfs'):
         importutils.try_import(module)
 
 
 def list_opts():
     """The entry point ``oslo.config.opts``: what a backend section takes."""
     return [('backend_defaults',
-             nas_opts + nfs_opts + glusterfs_opts + posix_opts)]
+             nas_opts + nfs_opts + glusterfs_opts + posix_opts + gpfs_opts)]

@@ -117,6 +117,24 @@ class Posix:
     exports: Mapping[str, str]
 
 
+@dataclasses.dataclass(frozen=True)
+class Gpfs:
+    """The options of GPFSDriver.
+
+    :ivar mount_point_base: an absolute path, links in it followed
+    :ivar images_dir: the same, or None
+    :ivar share_mode: 'copy', 'copy_on_write' or None
+    :ivar clone_depth: most parents of a volume, 0 for any number
+    """
+
+    mount_point_base: str
+    images_dir: Optional[str]
+    share_mode: Optional[str]
+    clone_depth: int
+    storage_pool: str
+    attach_type: str
+
+
 def read(configuration, prefix, default_backend_name):
     """Read the section of a backend.
 
@@ -148,6 +166,55 @@ def read(configuration, prefix, default_backend_name):
             configuration.max_over_subscription_ratio,
             supports_auto=False),
     )
+
+
+def read_common_of_gpfs(configuration, default_backend_name):
+    """The same of GPFSDriver, whose options have names of their own.
+
+    All volumes are raw, so that those without a record are as well. Volume
+    files are closed to others, as they always were.
+    """
+    sparse = configuration.gpfs_sparse_volumes
+    return Settings(
+        prefix='gpfs',
+        backend_name=(configuration.safe_get('volume_backend_name') or
+                      default_backend_name),
+        qcow2=False, sparse=sparse,
+        thick=not (sparse and configuration.nas_volume_prov_type == 'thin'),
+        share_timeout=configuration.gpfs_share_timeout,
+        pool_per_share=False, legacy_format='raw',
+        assisted_create_timeout=0, assisted_delete_timeout=0,
+        secure_operations=_secure(configuration,
+                                  'nas_secure_file_operations'),
+        secure_permissions='true',
+        reserved_percentage=configuration.reserved_percentage,
+        over_subscription=volume_utils.get_max_over_subscription_ratio(
+            configuration.max_over_subscription_ratio,
+            supports_auto=False),
+    )
+
+
+def read_gpfs(configuration):
+    """Read the options of GPFSDriver.
+
+    :raises ShareConfigInvalid: when one of them makes no sense
+    """
+    images_dir = configuration.gpfs_images_dir
+    share_mode = configuration.gpfs_images_share_mode
+    if share_mode and not images_dir:
+        raise errors.ShareConfigInvalid(
+            option='gpfs_images_dir',
+            reason='it is not set, while gpfs_images_share_mode is "%s". Set '
+                   'it to the directory of Glance\'s images, or set neither'
+                   % share_mode)
+    return Gpfs(
+        mount_point_base=_mount_point_base(configuration, 'gpfs'),
+        images_dir=images_dir and os.path.realpath(
+            _absolute(images_dir, 'gpfs_images_dir')),
+        share_mode=share_mode,
+        clone_depth=configuration.gpfs_max_clone_depth,
+        storage_pool=configuration.gpfs_storage_pool,
+        attach_type=configuration.gpfs_attach_type)
 
 
 def read_nfs(configuration):

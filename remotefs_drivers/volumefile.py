@@ -30,6 +30,7 @@ from remotefs_drivers import formats
 from remotefs_drivers import hands
 from remotefs_drivers import names
 from remotefs_drivers.qemu import image
+from remotefs_drivers.qemu import mkfs
 from remotefs_drivers import states
 from remotefs_drivers.store import allocate
 from remotefs_drivers.store import copying
@@ -47,12 +48,13 @@ class VolumeFile:
     """The files of a volume on a share.
 
     :param means: hands.Means
+    :param folder: in the share, relative to it; '' for the share itself
     :ivar run: runs a program on it, see hands.Hands
     :ivar watching: how that can be followed, see there
     :raises VolumeNameInvalid: when the volume's name is no file name
     """
 
-    def __init__(self, means, volume, share):
+    def __init__(self, means, volume, share, folder=''):
         self._means = means
         self._volume = volume
         self._hands = hands.Hands(means, volume, share)
@@ -61,7 +63,8 @@ class VolumeFile:
         self.watching = self._hands.watching
         self.share = share
         self.name = names.of(volume)
-        self.folder = means.shares.path(share)
+        self.folder = os.path.join(means.shares.path(share),
+                                   folder).rstrip('/')
         self.path = self.path_of(self.name)
         self._pending = None
 
@@ -217,12 +220,17 @@ class VolumeFile:
 
     # Making, growing, removing
 
-    def create(self, file_format):
-        """Make it, for a volume that is new."""
+    def create(self, file_format, dress=None):
+        """Make it, for a volume that is new.
+
+        :param dress: called with the path of the file as long as it is empty
+        """
         size = self._volume.size * units.Gi
         formats.record(self._volume, file_format, self.share.location)
         self._create_empty(self.path, size if file_format == 'raw' else 0)
         with self._hands.removed_on_error(self.path):
+            if dress is not None:
+                dress(self.path)
             self._lay_out(self.path, file_format, size, self._means.thick)
 
     def create_from(self, source, chain, file_format):
@@ -249,6 +257,17 @@ class VolumeFile:
                            self._volume.size * units.Gi)
             else:
                 self._fill(path, chain.active, file_format, alone)
+
+    def make_filesystem(self, fstype, label):
+        """Make a file system in it, as long as it is new and raw."""
+        self.run(mkfs.make(self.path, fstype, label))
+
+    def fill(self, source, source_format):
+        """Copy any image into it, as long as it is new and raw.
+
+        :raises CommandFailed: when the image cannot be read
+        """
+        self.run(image.convert(source, source_format, self.path, 'raw'))
 
     def _fill(self, path, layer, file_format, alone):
         """Copy what a chain holds into the empty file.
@@ -346,6 +365,10 @@ class VolumeFile:
             self._call('extend', 'grow', self.path_of(active.name), size)
         else:
             self.grow(chain, self._volume.size)
+
+    def removed_on_error(self):
+        """A context that leaves no file of a new volume after an error."""
+        return self._hands.removed_on_error(self.path)
 
     def delete(self):
         """Remove all that there is. Returns whether there was anything."""

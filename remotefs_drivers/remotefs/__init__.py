@@ -18,6 +18,8 @@
 ``reference``   what an operator calls such a file
 ``manageable``  the lists of them
 ``snapshots``   the snapshot classes on top of it, in three forms of locking
+``clones``      the same where the file system makes snapshots and copies
+``clustered``   what the drivers say of clusters
 ==============  =============================================================
 """
 

@@ -34,6 +34,7 @@ from remotefs_drivers import locks
 from remotefs_drivers import names
 from remotefs_drivers import nova
 from remotefs_drivers.remotefs import attached
+from remotefs_drivers.remotefs import clustered
 from remotefs_drivers.remotefs import managing
 from remotefs_drivers import states
 
@@ -195,36 +196,9 @@ class RemoteFSSnapDriver(RemoteFSSnapDriverBase):
     locks_class = locks.ProcessLocks
 
 
-class RemoteFSSnapDriverDistributed(RemoteFSSnapDriverBase):
-    """The same, with Cinder's coordination locks, for clusters.
-
-    Services of several hosts may work on the same shares at the same time.
-    """
-
-    SUPPORTS_ACTIVE_ACTIVE = True
-    locks_class = locks.CoordinationLocks
-
-    def check_for_setup_error(self):
-        """Say so when the hosts of a cluster may not see each other's locks.
-
-        Files on a share of all of them would do, so it is no error.
-        """
-        super().check_for_setup_error()
-        if self.cluster_name and locks.are_files():
-            LOG.warning('Cluster %s: the locks are files (backend_url in '
-                        '[coordination]). Unless their folder is shared by '
-                        'all hosts of the cluster, two of them can work on '
-                        'one volume at the same time and damage it. Use '
-                        'etcd, say.', self.cluster_name)
-
-    # Cinder asks these of what supports clusters
-
-    def failover_host(self, context, volumes, secondary_id=None, groups=None):
-        """:raises NothingToFailOver: since nothing is replicated"""
-        raise errors.NothingToFailOver(backend=self._settings.backend_name)
-
-    def failover_completed(self, context, active_backend_id=None):
-        """Nothing: no volume has moved."""
+class RemoteFSSnapDriverDistributed(clustered.Clustered,
+                                    RemoteFSSnapDriverBase):
+    """The same, with Cinder's coordination locks, for clusters."""
 
 
 class _Progress:

@@ -95,7 +95,23 @@ class RemoteFSDriver(driver.VolumeDriver):
     def clean_volume_file_locks(cls, volume_id):
         cls.locks_class(cls.driver_prefix).forget(volume_id)
 
-    # What a driver for a kind of share must say
+    # What a driver for a kind of share must say, or may
+
+    def _read_settings(self):
+        """settings.Settings of the backend."""
+        return settings.read(self.configuration, self.driver_prefix,
+                             self.volume_backend_name)
+
+    def _share_of(self, volume):
+        """The share that a volume is on.
+
+        :raises LocationMissing, ShareUnknown: when it is none of ours
+        """
+        return self._shares.known(volume)
+
+    def _make_clones(self):
+        """See hands.Means.clones; where the file system makes none, None."""
+        return None
 
     def _make_source(self):
         """Where the table of shares comes from: see share.sources."""
@@ -134,9 +150,7 @@ class RemoteFSDriver(driver.VolumeDriver):
         """
         # Before any share is touched, which may hold up what comes later.
         command.get_ready()
-        self._settings = settings.read(self.configuration,
-                                       self.driver_prefix,
-                                       self.volume_backend_name)
+        self._settings = self._read_settings()
         self._shares = shares.Shares(self._make_source(),
                                      self._make_mounter(), self._settings)
         self._shares.reload()
@@ -182,7 +196,7 @@ class RemoteFSDriver(driver.VolumeDriver):
             legacy_format=self._settings.legacy_format,
             files=privileged if by_daemon else direct,
             run=privileged.run if by_daemon else command.run,
-            kernel_copies=self.kernel_copies)
+            kernel_copies=self.kernel_copies, clones=self._make_clones())
 
     def _is_marked(self, share):
         return self._shares.call(share, 'stat', os.path.lexists,
@@ -222,7 +236,7 @@ class RemoteFSDriver(driver.VolumeDriver):
         states.refuse_encrypted(volume)
         with self._locks.volumes(volume.id):
             share = self._shares.choose(volume.size, self._pool_of(volume))
-            self._file_on(share, volume).create(self._format_of(volume))
+            self._create(self._file_on(share, volume), volume)
         return {'provider_location': share.location}
 
     def delete_volume(self, volume):
@@ -465,7 +479,7 @@ class RemoteFSDriver(driver.VolumeDriver):
 
     def _file_of(self, volume):
         """The file of a volume on the share that it is recorded on."""
-        return self._file_on(self._shares.known(volume), volume)
+        return self._file_on(self._share_of(volume), volume)
 
     def _file_on(self, share, volume):
         return volumefile.VolumeFile(self._means, volume, share)
@@ -478,6 +492,10 @@ class RemoteFSDriver(driver.VolumeDriver):
         """
         states.refuse_attached(volume)
         yield file.chain()
+
+    def _create(self, file, volume):
+        """Make the file of a new volume: volumefile.VolumeFile."""
+        file.create(self._format_of(volume))
 
     def _copy(self, volume, source, chain):
         """Make a volume of what a chain of another one holds.

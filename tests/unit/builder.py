@@ -29,13 +29,17 @@ from cinder.volume import driver as cinder_driver  # noqa: E402
 
 from remotefs_drivers import formats  # noqa: E402
 from remotefs_drivers import glusterfs  # noqa: E402
+from remotefs_drivers import gpfs  # noqa: E402
+from remotefs_drivers.gpfs_commands import commands  # noqa: E402
 from remotefs_drivers import nfs  # noqa: E402
 from remotefs_drivers import posix  # noqa: E402
 from remotefs_drivers.qemu import command  # noqa: E402
 from remotefs_drivers.share import capacity  # noqa: E402
 from remotefs_drivers.share import gluster  # noqa: E402
+from remotefs_drivers.share import gpfs as share_gpfs  # noqa: E402
 from remotefs_drivers.share import mounter  # noqa: E402
 from remotefs_drivers.share import shares  # noqa: E402
+from tests.harness import pretended_gpfs  # noqa: E402
 from tests.unit import fakes  # noqa: E402
 
 MARKERS = {'.cinderSecureEnvIndicator', '.remotefs-posix-directory'}
@@ -53,6 +57,8 @@ class Builder:
                  'record' for what is written into the database; each with
                  the ids of the volumes that were locked meanwhile
     :ivar break_at: number of the step that fails, or None
+    :ivar pretended: the pretended_gpfs.Gpfs that a GPFSDriver is on
+    :ivar mounts: what is mounted where, as share.gpfs.mounted has it
     :ivar room: bytes that are free on each share
     """
 
@@ -65,6 +71,8 @@ class Builder:
         self.run = fakes.Runner()
         self.mounter = fakes.Mounter(os.path.join(self.folder, 'mnt'))
         self.locks = fakes.Locks()
+        self.pretended = pretended_gpfs.Gpfs(self.folder)
+        self.mounts = (self.folder, self.pretended.device)
         self._patch = monkeypatch
         self._replace()
 
@@ -84,6 +92,13 @@ class Builder:
         """The same with a GlusterfsDriver, 'g1:/v' if there are none."""
         return self._with_shares(glusterfs.GlusterfsDriver,
                                  lines or ['g1:/v'], options)
+
+    def gpfs(self, **options):
+        """A GPFSDriver on the folder 'a' of a pretended GPFS."""
+        base = os.path.join(self.folder, 'a')
+        os.makedirs(base, exist_ok=True)
+        options.setdefault('gpfs_mount_point_base', base)
+        return self.build(gpfs.GPFSDriver, **options)
 
     def _with_shares(self, cls, lines, options):
         name = '%s_shares' % cls.driver_prefix
@@ -113,6 +128,7 @@ class Builder:
             built.do_setup(None)
             self.steps.clear()
             self.run.calls.clear()
+            self.pretended.calls.clear()
         return built
 
     def names(self):
@@ -136,6 +152,10 @@ class Builder:
         self._patch.setattr(mounter, 'BrickMounter',
                             lambda *unused: self.mounter)
         self._patch.setattr(gluster, 'Mounter', lambda *unused: self.mounter)
+        self._patch.setattr(commands, 'Commands',
+                            lambda *unused: self.pretended)
+        self._patch.setattr(share_gpfs, 'mounted', lambda path: self.mounts)
+        self.pretended.install(self._patch.setattr)
         self._patch.setattr(shares.Shares, 'call',
                             self._step_of_call(shares.Shares.call))
         self._patch.setattr(formats, '_save',

@@ -279,6 +279,8 @@ class Volume:
         self.encryption_key_id = None
         self.volume_type = None
         self.glance_metadata = None
+        self.metadata = {}
+        self.group_id = self.group = None
         self.multiattach = False
         self.obj_context = Context()
         self.user_id = self.project_id = self.volume_type_id = None
@@ -361,6 +363,10 @@ class Snapshot:
         for name, value in fields.items():
             assert hasattr(self, name), name
             setattr(self, name, value)
+
+    @property
+    def name(self):
+        return 'snapshot-%s' % self.id
 
     def save(self):
         self.saved.append(self.progress)

@@ -24,10 +24,12 @@ from cinder.volume.drivers import lvm  # noqa: E402
 
 from remotefs_drivers import conformance  # noqa: E402
 from remotefs_drivers import glusterfs  # noqa: E402
+from remotefs_drivers import gpfs  # noqa: E402
 from remotefs_drivers import nfs  # noqa: E402
 from remotefs_drivers import posix  # noqa: E402
 
-DRIVERS = [glusterfs.GlusterfsDriver, nfs.NfsDriver, posix.PosixDriver]
+DRIVERS = [glusterfs.GlusterfsDriver, gpfs.GPFSDriver, nfs.NfsDriver,
+           posix.PosixDriver]
 
 
 def changed(**members):

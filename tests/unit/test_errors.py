@@ -70,6 +70,11 @@ CINDERS = {
     'SnapshotExists': 'InvalidSnapshot',
     'SnapshotNotNewest': 'InvalidSnapshot',
     'SnapshotBusy': 'InvalidSnapshot',
+    # As of the driver in Cinder's tree.
+    'GpfsNotReady': 'VolumeBackendAPIException',
+    'GroupUnsupported': 'VolumeBackendAPIException',
+    'MetadataInvalid': 'InvalidVolumeMetadata',
+    'RawOnly': 'InvalidVolume',
     'NothingToFailOver': 'UnableToFailOver',
     'EncryptionUnsupported': 'VolumeDriverException',
     'AttachTypeMismatch': 'InvalidVolume',

@@ -29,16 +29,18 @@ FLOORS = [
     ('cmd',),
     ('embedded', 'conformance'),
     # One driver each, thin.
-    ('glusterfs', 'nfs', 'posix'),
+    ('glusterfs', 'gpfs', 'nfs', 'posix'),
     # The verbs, for all drivers: they decide.
     ('remotefs',),
+    # The same where the file system makes clones.
+    ('clonefile',),
     # The file of one volume, on its share; what Nova does for us.
     ('volumefile', 'nova'),
     # How work on it is done.
     ('hands',),
     # What they decide by, and Glance.
-    ('attachments', 'settings', 'formats', 'images', 'locks', 'options',
-     'states'),
+    ('attachments', 'cloner', 'settings', 'formats', 'gpfs_attributes',
+     'gpfs_images', 'gpfs_site', 'images', 'locks', 'options', 'states'),
     # What hosts are told; pure.
     ('connections',),
     # Where a share is, and whether it answers.

@@ -12,6 +12,7 @@
 
 """Names and defaults, for which operators' files were written."""
 
+from cinder.volume.drivers.ibm import gpfs as intree_gpfs
 from cinder.volume.drivers import nfs as intree_nfs
 from cinder.volume.drivers import remotefs as intree_remotefs
 from oslo_config import cfg
@@ -72,10 +73,20 @@ POSIX = {
     'posix_assisted_create_timeout': 600,
     'posix_assisted_delete_timeout': 7200,
 }
+GPFS = {
+    'gpfs_mount_point_base': None,
+    'gpfs_images_dir': None,
+    'gpfs_images_share_mode': None,
+    'gpfs_max_clone_depth': 0,
+    'gpfs_sparse_volumes': True,
+    'gpfs_storage_pool': 'system',
+    'gpfs_attach_type': 'gpfs',
+    'gpfs_share_timeout': 10,
+}
 ALL = (options.nas_opts + options.nfs_opts + options.glusterfs_opts +
-       options.posix_opts)
+       options.posix_opts + options.gpfs_opts)
 INTREE = (intree_remotefs.nas_opts + intree_remotefs.volume_opts +
-          intree_nfs.nfs_opts)
+          intree_nfs.nfs_opts + intree_gpfs.gpfs_opts)
 
 
 def named(opts):
@@ -87,6 +98,7 @@ def named(opts):
     (options.nfs_opts, NFS),
     (options.glusterfs_opts, GLUSTERFS),
     (options.posix_opts, POSIX),
+    (options.gpfs_opts, GPFS),
 ])
 def test_names_and_defaults(opts, expected):
     assert {opt.name: opt.default for opt in opts} == expected
@@ -101,7 +113,7 @@ def test_an_option_of_the_tree_is_as_it_is_there(name):
     assert ours.secret == theirs.secret
 
 
-def test_none_of_the_trees_nfs_options_is_missing():
+def test_none_of_the_trees_options_is_missing():
     assert set(named(INTREE)) <= set(named(ALL)) | {
         # For snapshots, which these drivers do not make.
         'nfs_snapshot_support',
@@ -130,6 +142,10 @@ def test_the_old_name_of_nas_host(tmp_path):
     ('nfs_mount_timeout', '-1'),
     ('posix_attach_type', 'iscsi'),
     ('glusterfs_attach_type', 'iscsi'),
+    ('gpfs_attach_type', 'nfs'),
+    ('gpfs_images_share_mode', 'link'),
+    ('gpfs_max_clone_depth', '-1'),
+    ('gpfs_share_timeout', '0'),
 ])
 def test_what_oslo_config_refuses(tmp_path, name, value):
     path = tmp_path / 'cinder.conf'

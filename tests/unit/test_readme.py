@@ -22,15 +22,19 @@ objects.register_all()
 
 from remotefs_drivers import conformance  # noqa: E402
 from remotefs_drivers import glusterfs  # noqa: E402
+from remotefs_drivers import gpfs  # noqa: E402
 from remotefs_drivers import nfs  # noqa: E402
 from remotefs_drivers import posix  # noqa: E402
 
 README = pathlib.Path(__file__).parents[2] / 'README.rst'
 DRIVERS = {cls.__name__: cls for cls in (
-    posix.PosixDriver, nfs.NfsDriver, glusterfs.GlusterfsDriver)}
-#: Attach types besides nfs, where there is a choice.
-ATTACH_TYPES = {'PosixDriver': ['local', 'gpfs'],
-                'GlusterfsDriver': ['glusterfs', 'local', 'gpfs']}
+    posix.PosixDriver, nfs.NfsDriver, glusterfs.GlusterfsDriver,
+    gpfs.GPFSDriver)}
+#: Attach types.
+ATTACH_TYPES = {'NfsDriver': ['nfs'],
+                'PosixDriver': ['nfs', 'local', 'gpfs'],
+                'GlusterfsDriver': ['nfs', 'glusterfs', 'local', 'gpfs'],
+                'GPFSDriver': ['gpfs', 'local']}
 
 #: A row -> the methods without which it is not true.
 VERBS = {
@@ -58,7 +62,7 @@ FEATURES = {
 }
 #: Rows that a driver cannot be asked for.
 OTHERS = {'encrypted volume types'}
-YES = {'yes', 'by Cinder'}
+YES = {'yes', 'by Cinder', 'raw only'}
 NO = {'no'}
 #: With posix_attach_type = nfs, and not with another one.
 BY_NFS = 'by nfs'
@@ -111,8 +115,7 @@ def test_a_verb_is_there_or_not(verb, driver):
 @pytest.mark.parametrize('verb', FEATURES)
 def test_the_scheduler_is_told_the_same(verb, driver):
     said = TABLE[verb][driver]
-    attach_types = ['nfs', *ATTACH_TYPES.get(driver, [])]
-    for attach_type in attach_types:
+    for attach_type in ATTACH_TYPES[driver]:
         # No more of it is asked than its class and this.
         made = object.__new__(DRIVERS[driver])
         made.driver_volume_type = attach_type

@@ -1,0 +1,355 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""GPFSDriver: IBM Storage Scale (GPFS) with its own clones.
+
+Takes the options, the files and the metadata of the driver in Cinder's tree.
+"""
+
+import os
+
+from cinder import interface
+from cinder.objects import fields
+from cinder.volume import volume_utils
+from oslo_log import log as logging
+
+from remotefs_drivers import connections
+from remotefs_drivers import errors
+from remotefs_drivers import gpfs_attributes
+from remotefs_drivers.gpfs_commands import commands
+from remotefs_drivers.gpfs_commands import programs
+from remotefs_drivers.gpfs_commands import requests
+from remotefs_drivers import gpfs_images
+from remotefs_drivers import gpfs_site
+from remotefs_drivers import images
+from remotefs_drivers import options
+from remotefs_drivers import privileged
+from remotefs_drivers.remotefs import clones
+from remotefs_drivers import settings
+from remotefs_drivers.share import gpfs as share_gpfs
+from remotefs_drivers.share import sources
+from remotefs_drivers.share import table
+from remotefs_drivers import states
+
+LOG = logging.getLogger(__name__)
+
+#: Key of a volume type for the storage pool.
+_POOL_SPEC = 'capabilities:storage_pool'
+#: Of the folder and fileset of a group, as the driver in Cinder's tree has
+#: it.
+_GROUP = 'consisgroup-%s'
+_GROUP_MODE = 0o770
+
+
+@interface.volumedriver
+class GPFSDriver(clones.CloneDriver):
+    """Volumes as files in GPFS."""
+
+    VERSION = '1.0.0'
+
+    driver_prefix = 'gpfs'
+    driver_volume_type = 'gpfs'
+    volume_backend_name = 'GPFS'
+    vendor_name = 'IBM'
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._commands = None
+        self._site = None
+
+    @staticmethod
+    def get_driver_options():
+        return options.nas_opts + options.gpfs_opts
+
+    def do_setup(self, context):
+        """:raises GpfsNotReady: when GPFS is not as it should be"""
+        self._own = settings.read_gpfs(self.configuration)
+        self._commands = commands.Commands(
+            programs.run if os.geteuid() == 0 else privileged.run_gpfs)
+        self.driver_volume_type = self._own.attach_type
+        self._clone_depth = self._own.clone_depth
+        self._site = gpfs_site.look(self._commands, self._own,
+                                    self._read_settings().backend_name)
+        super().do_setup(context)
+
+    def _read_settings(self):
+        return settings.read_common_of_gpfs(self.configuration,
+                                            self.volume_backend_name)
+
+    def _make_source(self):
+        self._share = table.Share(self._own.mount_point_base)
+        return sources.Fixed('gpfs_mount_point_base', [self._share])
+
+    def _make_mounter(self):
+        return share_gpfs.Mounter(
+            self._commands, self._settings.share_timeout,
+            as_root=self._settings.secure_operations == 'false')
+
+    def _make_clones(self):
+        return self._commands
+
+    def _connection(self, volume, share, name, file_format):
+        return connections.device(
+            self.driver_volume_type,
+            self._file_on(share, volume).path_of(name), file_format)
+
+    def _share_of(self, volume):
+        """There is one; the driver in Cinder's tree records none."""
+        return self._share
+
+    def _folder_of(self, volume):
+        if volume.group_id and volume_utils.is_group_a_cg_snapshot_type(
+                volume.group):
+            return _GROUP % volume.group_id
+        return ''
+
+    # What its metadata ask for
+
+    def _create(self, file, volume):
+        wanted = gpfs_attributes.filesystem(volume)
+        super()._create(file, volume)
+        if wanted is not None:
+            with file.removed_on_error():
+                file.make_filesystem(*wanted)
+
+    def _dress(self, volume, path):
+        wanted = self._wanted(volume)
+        if wanted is not None:
+            self._commands.change_attributes(path, wanted)
+
+    def _new_file(self, volume):
+        # What is not to be had is refused before there is anything.
+        self._wanted(volume)
+        return super()._new_file(volume)
+
+    def _wanted(self, volume):
+        return gpfs_attributes.wanted(volume, self._own.storage_pool)
+
+    # Images
+
+    def clone_image(self, context, volume, image_location, image_meta,
+                    image_service):
+        """Make a volume of an image that lies in GPFS.
+
+        :returns: (update, True); (None, False) for one to be downloaded
+        """
+        states.refuse_encrypted(volume)
+        path = gpfs_images.find(self._own, self._commands, image_meta)
+        if path is None:
+            return None, False
+        images.check_conversion(image_meta, 'raw')
+        source_format, size = images.prepare(path, image_meta)
+        images.check_size(image_meta['id'], size, volume.size)
+        with self._locks.volumes(volume.id):
+            file = self._new_file(volume)
+            if source_format != 'raw' or not self._clone_parent(file, path):
+                self._fill(file, volume, path, source_format, image_meta)
+            return self._dressed(volume, file), True
+
+    def _clone_parent(self, file, path):
+        """Make a volume a clone of an image; returns False if it cannot be.
+
+        The image becomes a clone parent itself, which it can do since
+        nobody writes to one.
+        """
+        if self._own.share_mode != 'copy_on_write' or not self._is_near(
+                file, path):
+            return False
+        if not self._commands.clone_show(path).is_parent:
+            self._commands.clone_snap(path)
+        file.copy_of_parent(path)
+        return True
+
+    def _is_near(self, file, path):
+        """Whether it would be in the image's fileset."""
+        near = (self._commands.attributes(file.folder).fileset ==
+                self._commands.attributes(path).fileset)
+        if not near:
+            LOG.info('%s is copied: it is in another fileset than %s', path,
+                     file.folder)
+        return near
+
+    def _fill(self, file, volume, path, source_format, image_meta):
+        # Without the file system that an empty volume may come with.
+        super()._create(file, volume)
+        with file.removed_on_error():
+            try:
+                file.fill(path, source_format)
+            except errors.CommandFailed as error:
+                raise images.not_copied(image_meta['id'], error)
+
+    # Moving
+
+    def migrate_volume(self, context, volume, host):
+        """Nothing, to another service on the same directory.
+
+        All else is left to Cinder, which copies the bytes to a new volume.
+        """
+        if self._is_here(host):
+            return True, None
+        return False, None
+
+    def _is_here(self, host):
+        return (host.get('capabilities', {}).get('location_info') ==
+                self._location_info())
+
+    def retype(self, context, volume, new_type, diff, host):
+        """Change the storage pool, where the rest stays as it is."""
+        if diff.get('encryption') and any(diff['encryption'].values()):
+            return False
+        specs = diff.get('extra_specs', {})
+        if _differ(specs.get('volume_backend_name')):
+            return False
+        if not (super().retype(context, volume, new_type, diff, host) or
+                self._is_here(host)):
+            return False
+        if _differ(specs.get(_POOL_SPEC)):
+            self._change_pool(volume, specs[_POOL_SPEC][1] or
+                              self._own.storage_pool)
+        return True
+
+    def _change_pool(self, volume, pool):
+        if not self._commands.has_pool(self._site.device, pool):
+            raise errors.MetadataInvalid(
+                volume=volume.id, key=_POOL_SPEC, value=pool,
+                expected='a storage pool of %s, see "mmlspool %s"'
+                         % (self._site.device, self._site.device))
+        with self._locks.volumes(volume.id):
+            file = self._file_of(volume)
+            file.chain()
+            self._commands.change_attributes(
+                file.path, requests.Wanted(pool=pool))
+
+    # Groups
+
+    def create_group(self, context, group):
+        """Make the fileset of a group whose snapshots are consistent.
+
+        Of other groups Cinder takes care.
+        """
+        self._refuse_generic(group)
+        name, device = _GROUP % group.id, self._site.device
+        found = self._commands.fileset(device, name)
+        if found is None:
+            self._commands.create_fileset(device, name)
+        path = os.path.join(self._own.mount_point_base, name)
+        if found is None or not found.linked:
+            self._commands.link_fileset(device, name, path)
+        self._open_folder(path)
+        return {'status': fields.GroupStatus.AVAILABLE}
+
+    def _open_folder(self, path):
+        """Let who works on the files work in a folder that root made."""
+        work = self._means.files
+        if not self._shares.call(self._share, 'look', work.is_own, path):
+            work = privileged
+        self._shares.call(self._share, 'chmod', work.open_folder, path,
+                          os.geteuid(), os.getegid(), _GROUP_MODE)
+
+    def delete_group(self, context, group, volumes):
+        """Remove the volumes of a group, and its fileset."""
+        self._refuse_generic(group)
+        updates = [self._delete_of_group(volume) for volume in volumes]
+        status = fields.GroupStatus.DELETED
+        if any(each['status'] != 'deleted' for each in updates):
+            status = fields.GroupStatus.ERROR_DELETING
+        else:
+            self._remove_fileset(_GROUP % group.id)
+        return {'status': status}, updates
+
+    def update_group(self, context, group, add_volumes=None,
+                     remove_volumes=None):
+        """:raises GroupUnsupported: since no file can change its fileset"""
+        self._refuse_generic(group)
+        raise errors.GroupUnsupported(
+            group=group.id, what='to let volumes join or leave it',
+            reason='clones do not cross filesets. Make a volume in the '
+                   'group, and copy')
+
+    def create_group_from_src(self, context, group, volumes,
+                              group_snapshot=None, snapshots=None,
+                              source_group=None, source_vols=None):
+        """:raises GroupUnsupported: clones do not cross filesets"""
+        self._refuse_generic(group)
+        raise errors.GroupUnsupported(
+            group=group.id, what='to make it of another one',
+            reason='clones do not cross filesets. Make the volumes one by '
+                   'one')
+
+    def create_group_snapshot(self, context, group_snapshot, snapshots):
+        """Make a snapshot of each volume of a group."""
+        self._refuse_generic(group_snapshot)
+        return self._each(snapshots, self.create_snapshot,
+                          fields.GroupSnapshotStatus.AVAILABLE,
+                          fields.GroupSnapshotStatus.ERROR)
+
+    def delete_group_snapshot(self, context, group_snapshot, snapshots):
+        """Delete them."""
+        self._refuse_generic(group_snapshot)
+        return self._each(snapshots, self.delete_snapshot,
+                          fields.GroupSnapshotStatus.DELETED,
+                          fields.GroupSnapshotStatus.ERROR_DELETING)
+
+    def _refuse_generic(self, group):
+        """:raises NotImplementedError: for one that is Cinder's to do"""
+        if not volume_utils.is_group_a_cg_snapshot_type(group):
+            raise NotImplementedError()
+
+    def _delete_of_group(self, volume):
+        try:
+            self.delete_volume(volume)
+            return {'id': volume.id, 'status': 'deleted'}
+        except Exception:
+            LOG.exception('Volume %s of a group could not be deleted',
+                          volume.id)
+            return {'id': volume.id, 'status': 'error_deleting'}
+
+    def _remove_fileset(self, name):
+        found = self._commands.fileset(self._site.device, name)
+        if found is None:
+            return
+        if found.linked:
+            self._commands.unlink_fileset(self._site.device, name)
+        self._commands.delete_fileset(self._site.device, name)
+
+    def _each(self, snapshots, verb, done, failed):
+        """Do something to all snapshots of a group; (update, updates)."""
+        updates, status = [], done
+        for snapshot in snapshots:
+            try:
+                verb(snapshot)
+                one = done
+            except Exception:
+                LOG.exception('Snapshot %s of a group failed', snapshot.id)
+                one = status = failed
+            updates.append({'id': snapshot.id, 'status': one})
+        return {'status': status}, updates
+
+    # Stats
+
+    def _location_info(self):
+        return 'GPFSDriver:%s:%s' % (self._site.cluster_id,
+                                     self._own.mount_point_base)
+
+    def _update_volume_stats(self):
+        super()._update_volume_stats()
+        self._stats.update(location_info=self._location_info(),
+                           storage_pool=self._own.storage_pool,
+                           consistencygroup_support=True,
+                           consistent_group_snapshot_enabled=True)
+        if self._site.encryption:
+            self._stats['gpfs_encryption_rest'] = True
+
+
+def _differ(pair):
+    """Of a type's extra specs: (old, new), or None."""
+    return bool(pair) and pair[0] != pair[1]
