@@ -323,7 +323,11 @@ class RemoteFSDriver(driver.VolumeDriver):
         return connection
 
     def terminate_connection(self, volume, connector, **kwargs):
-        """Remove the plain copy; what was restored into it is kept."""
+        """Remove the plain copy; what was restored into it is kept.
+
+        Cinder cuts a file that it restores into to nothing, and writes no
+        zeroes into a new one: what is not there in the end is a hole.
+        """
         if not states.is_plain_bytes_only(volume):
             return
         with self._locks.volumes(volume.id):
@@ -332,6 +336,8 @@ class RemoteFSDriver(driver.VolumeDriver):
                 chain = file.chain()
                 if chain.active.format != 'raw':
                     file.take_plain_copy(chain)
+                else:
+                    file.restore_size(chain)
             else:
                 file.remove_plain_copy()
 

@@ -264,6 +264,17 @@ class TestRawCopy:
         assert built.run.calls == []
         assert list(built.files()) == [volume.name]
 
+    def test_a_raw_one_is_as_large_as_before(self, built):
+        """Cinder cuts it, and writes no zeroes into a new volume."""
+        driver = built.posix()
+        volume = make(built, driver, status='restoring-backup')
+        path = driver.initialize_connection(volume, {})['data']['device_path']
+        with open(path, 'wb') as stream:
+            stream.write(b'restored')
+        driver.terminate_connection(volume, {}, force=True)
+        assert fakes.content(path) == b'restored'
+        assert built.files() == {volume.name: GiB}
+
     @pytest.mark.parametrize('number', [0, 1, 2])
     def test_a_restored_copy_is_not_lost_by_an_error(self, built, driver,
                                                      volume, number):
