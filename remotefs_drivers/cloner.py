@@ -18,6 +18,7 @@ who works on the files. What clones and their parents are is in chain.clones.
 
 import os
 
+from remotefs_drivers import errors
 from remotefs_drivers import privileged
 
 #: Of a parent nobody may write to it, as the driver in Cinder's tree has it.
@@ -92,7 +93,14 @@ class Cloner:
             self._call('delete', 'discard_all', os.path.dirname(path))
             return
         while path is not None:
-            below = self.parent(path)
+            try:
+                below = self.parent(path)
+            except errors.CommandFailed:
+                if self._call('look', 'exists', path):
+                    raise
+                # Another volume's was its last child, and whoever removed
+                # that goes on from here.
+                return
             if self._call('delete', 'discard', path) == 'needed':
                 return
             path = below

@@ -165,3 +165,20 @@ class TestPrune:
         made.prune(path('c.ts'))
         assert self.left(tmp_path) == []
         assert gpfs.calls == []
+
+    @pytest.mark.parametrize('goes', [True, False])
+    def test_another_one_removes_it_meanwhile(self, made, gpfs, chain,
+                                              tmp_path, path, goes,
+                                              monkeypatch):
+        """Two volumes, its last children, are deleted at the same time."""
+        def show(asked):
+            if goes:
+                os.remove(asked)
+            raise pretended_gpfs.failed('No such file or directory')
+        os.remove(path(V))
+        monkeypatch.setattr(gpfs, 'clone_show', show)
+        if goes:
+            made.prune(path('c.ts'))
+        else:
+            with pytest.raises(errors.GpfsCommandFailed):
+                made.prune(path('c.ts'))
