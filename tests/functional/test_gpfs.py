@@ -1,0 +1,412 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""GPFSDriver under a whole Cinder, on an emulated GPFS.
+
+Content is compared, byte by byte, and in the end nothing is left. For root,
+whose mounts everybody can see.
+"""
+
+import contextlib
+import os
+import struct
+
+import pytest
+
+from remotefs_drivers.embedded import errors
+from tests.functional import conftest
+from tests.functional import content
+from tests.functional import gpfs_places
+
+pytestmark = pytest.mark.root
+
+GIB, MIB = content.GIB, content.MIB
+
+
+@pytest.fixture(scope='module', params=conftest.MODES)
+def site(request, tmp_path_factory):
+    """(gpfs_places.Place, gpfs_places.Cloud), running; empty in the end."""
+    folder = str(tmp_path_factory.mktemp('gpfs-' + request.param))
+    with contextlib.ExitStack() as stack:
+        place = gpfs_places.Place(stack, folder, pools=['system', 'fast'])
+        wanted = conftest.make_spec(
+            os.path.join(folder, 'cloud'), request.param, backup=True)
+        wanted = wanted.replace(backends={gpfs_places.BACKEND: {
+            'volume_driver': gpfs_places.DRIVER, **place.options()}})
+        yield place, stack.enter_context(gpfs_places.Cloud(wanted, place))
+        assert place.names() == set(), 'files were left behind'
+
+
+@pytest.fixture
+def user(site, tmp_path):
+    place, cloud = site
+    return gpfs_places.Steps(cloud, tmp_path, place)
+
+
+class Disk:
+    """A volume, what was written to it, and what its snapshots hold."""
+
+    def __init__(self, user, volume=None, state=(), **fields):
+        self.user = user
+        self.volume = volume or user.create('raw', **fields)
+        self.state = dict(state)
+        self.held = {}
+
+    @property
+    def path(self):
+        return self.user.path(self.volume)
+
+    def write(self, number):
+        """Put a pattern of its own at its own place, and at the first."""
+        for place in (0, number):
+            self.state[place] = 0xa0 + number % 0x50
+        content.write_all(self.path, 'raw', [
+            (self.state[place], place * MIB, MIB) for place in (0, number)])
+
+    def snap(self):
+        snapshot = self.user.snapshot(self.volume)
+        self.held[snapshot.id] = dict(self.state)
+        return snapshot
+
+    def check(self):
+        volume = self.user.cloud.cinder.volumes.get(self.volume.id)
+        content.assert_holds(
+            self.path, 'raw', volume.size * GIB,
+            [(pattern, place * MIB, MIB)
+             for place, pattern in self.state.items()], self.user.folder)
+
+    def copy(self, size=None, snapshot=None):
+        size = size or self.user.cloud.cinder.volumes.get(
+            self.volume.id).size
+        source = ({'source_volid': self.volume.id} if snapshot is None
+                  else {'snapshot_id': snapshot.id})
+        return Disk(self.user, self.user.create('raw', size, **source),
+                    self.state if snapshot is None
+                    else self.held[snapshot.id])
+
+
+def test_a_life(user):
+    """Snapshots, copies of all, revert, and deleted in any order."""
+    disk = Disk(user)
+    disk.write(1)
+    first = disk.snap()
+    disk.write(2)
+    second = disk.snap()
+    disk.write(3)
+    of_first = disk.copy(2, first)
+    of_second = disk.copy(1, second)
+    of_volume = disk.copy(3)
+    of_volume.write(4)
+    of_copy = of_volume.copy()
+    everything = [disk, of_first, of_second, of_volume, of_copy]
+    for each in everything:
+        each.check()
+    user.revert(disk.volume, second)
+    disk.state = disk.held[second.id]
+    user.delete_snapshot(first)
+    for each in everything:
+        each.check()
+    user.delete_snapshot(second)
+    for each in (of_volume, disk, of_first, of_copy, of_second):
+        everything.remove(each)
+        user.delete(each.volume)
+        for other in everything:
+            other.check()
+    assert user.place.names() == set()
+
+
+def test_the_programs_that_it_takes(user):
+    """No more of them than these, each of which takes a while."""
+    user.place.asked()
+    disk = Disk(user)
+    assert user.place.asked() == []
+    snapshot = disk.snap()
+    assert user.place.asked() == ['mmclone snap']
+    copy = disk.copy(snapshot=snapshot)
+    assert user.place.asked() == ['mmclone copy']
+    clone = disk.copy()
+    assert user.place.asked() == ['mmclone snap', 'mmclone copy']
+    with user.attached(disk.volume):
+        pass
+    user.extend(disk.volume, 2)
+    assert user.place.asked() == []
+    user.delete_snapshot(snapshot)
+    assert user.place.asked() == ['mmclone show']
+    for each in copy, clone, disk:
+        user.delete(each.volume)
+        assert user.place.asked() in (['mmclone show'] * count
+                                      for count in (1, 2, 3))
+
+
+def test_extend_and_attach(user):
+    disk = Disk(user)
+    disk.write(1)
+    user.extend(disk.volume, 2)
+    disk.check()
+    with user.attached(disk.volume) as connection:
+        assert connection['driver_volume_type'] == 'gpfs'
+        assert connection['device_path'] == disk.path
+        # Under a guest: a snapshot and a clone are what it is just now.
+        snapshot = user.cloud.cinder.volume_snapshots.create(
+            disk.volume.id, force=True)
+        user.cloud.wait_snapshot(snapshot.id)
+        disk.held[snapshot.id] = dict(disk.state)
+        disk.write(2)
+        clone = disk.copy(2)
+        of_snapshot = disk.copy(2, snapshot)
+        disk.write(3)
+        clone.check()
+        of_snapshot.check()
+    user.delete_snapshot(snapshot)
+    disk.check()
+    user.delete(disk.volume, clone.volume, of_snapshot.volume)
+
+
+def test_upload(user):
+    disk = Disk(user)
+    disk.write(1)
+    for disk_format in 'raw', 'qcow2':
+        path = user.upload(disk.volume, disk_format)
+        content.assert_same(path, disk_format, disk.path, 'raw')
+    user.delete(disk.volume)
+
+
+def test_a_header_that_a_guest_wrote(user):
+    """Nobody believes it: not at extend, clone, upload, snapshot."""
+    disk = Disk(user)
+    secret = user.file('secret', b'secret' * 1000)
+    with open(disk.path, 'r+b') as stream:
+        stream.write(content.qcow2_header(GIB, backing=secret))
+    before = content.digest(disk.path)
+    clone = disk.copy()
+    assert content.digest(clone.path) == before
+    snapshot = disk.snap()
+    of_snapshot = disk.copy(snapshot=snapshot)
+    assert content.digest(of_snapshot.path) == before
+    content.assert_same(user.upload(disk.volume, 'qcow2'), 'qcow2',
+                        disk.path, 'raw')
+    user.extend(disk.volume, 2)
+    assert os.path.getsize(disk.path) == 2 * GIB
+    user.delete_snapshot(snapshot)
+    user.delete(disk.volume, clone.volume, of_snapshot.volume)
+
+
+@pytest.mark.parametrize('disk_format', ['raw', 'qcow2'])
+def test_an_image(user, disk_format):
+    """It lies in GPFS, and is cloned, or converted, where it lies."""
+    source = user.disk('source', disk_format)
+    image = user.image(source, disk_format)
+    assert os.path.exists(os.path.join(user.place.images, image.id))
+    user.place.asked()
+    volumes = [user.create('raw', 2, imageRef=image.id) for __ in range(2)]
+    asked = user.place.asked()
+    for volume in volumes:
+        content.assert_same(user.path(volume), 'raw', source, disk_format)
+        assert os.path.getsize(user.path(volume)) == 2 * GIB
+    assert asked.count('mmclone copy') == (2 if disk_format == 'raw' else 0)
+    assert asked.count('mmclone snap') == (1 if disk_format == 'raw' else 0)
+    content.write(user.path(volumes[0]), 'raw', 0xee, 0, MIB)
+    content.assert_same(user.path(volumes[1]), 'raw', source, disk_format)
+    user.delete(*volumes)
+    user.cloud.glance.images.delete(image.id)
+
+
+def test_an_image_that_is_not_in_gpfs(user):
+    """It was put elsewhere: it is downloaded."""
+    source = user.disk('source', 'raw')
+    image = user.image(source, 'raw')
+    path = os.path.join(user.place.images, image.id)
+    os.rename(path, path + '.elsewhere')
+    with open(path + '.elsewhere', 'rb') as stream:
+        data = stream.read()
+    aside = user.file('aside', data)
+    os.symlink(aside, path)
+    volume = user.create('raw', 1, imageRef=image.id)
+    content.assert_same(user.path(volume), 'raw', source, 'raw')
+    user.delete(volume)
+    os.unlink(path)
+    os.rename(path + '.elsewhere', path)
+    user.cloud.glance.images.delete(image.id)
+
+
+def test_backup_and_restore(user):
+    disk = Disk(user)
+    disk.write(1)
+    backup = user.backup(disk.volume)
+    held = dict(disk.state)
+    disk.write(2)
+    user.restore(backup, disk.volume)
+    disk.state = held
+    disk.check()
+    restored = Disk(user, user.restore(backup), held)
+    restored.check()
+    user.delete_backup(backup)
+    user.delete(disk.volume, restored.volume)
+
+
+def test_attributes(user):
+    volume = user.create('raw', metadata={'data_pool_name': 'fast',
+                                          'replicas': '2', 'other': 'x;y'})
+    with user.place.programs():
+        found = os.popen('mmlsattr -L %s' % user.path(volume)).read()
+    assert 'fast' in found
+    user.delete(volume)
+
+
+@pytest.mark.parametrize('metadata', [
+    {'data_pool_name': 'fast; touch /tmp/x'}, {'data_pool_name': '-P'},
+    {'replicas': '2 --x'}, {'fstype': 'ext4 -O x'}, {'fstype': 'sh'},
+    {'fstype': 'ext4', 'fslabel': '-x'}])
+def test_hostile_metadata(user, metadata):
+    user.place.asked()
+    volume = user.create_failing('raw', metadata=metadata)
+    assert user.place.asked() == []
+    user.delete(volume)
+
+
+def test_a_pool_that_is_not_there(user):
+    volume = user.create_failing('raw', metadata={'data_pool_name': 'slow'})
+    assert 'volume-' + volume.id not in user.place.names()
+    user.delete(volume)
+
+
+def test_a_file_system(user):
+    volume = user.create('raw', metadata={'fstype': 'ext4',
+                                          'fslabel': 'data'})
+    with open(user.path(volume), 'rb') as stream:
+        stream.seek(1024 + 0x38)
+        magic, = struct.unpack('<H', stream.read(2))
+        stream.seek(1024 + 0x78)
+        assert (magic, stream.read(4)) == (0xef53, b'data')
+    user.delete(volume)
+
+
+def test_manage(user):
+    """A volume goes from Cinder, and comes back with another id."""
+    disk = Disk(user)
+    disk.write(1)
+    path = disk.path
+    user.unmanage(disk.volume)
+    pool = user.pool('raw')
+    assert pool.endswith('#' + gpfs_places.BACKEND)
+    disk.volume = user.manage('raw', {'source-name': path})
+    disk.check()
+    assert not os.path.exists(path)
+    user.delete(disk.volume)
+
+
+def test_stats(user):
+    pool, = user.cloud.cinder.pools.list(detailed=True)
+    assert pool.storage_protocol == 'file'
+    assert pool.storage_pool == 'system'
+    kind, cluster, path = pool.location_info.split(':')
+    assert (kind, path) == ('GPFSDriver', user.place.folder) and cluster
+    found = os.statvfs(user.place.folder)
+    assert pool.total_capacity_gb == pytest.approx(
+        found.f_blocks * found.f_frsize / GIB, rel=0.01)
+
+
+def test_a_consistent_group(user):
+    """It has a fileset of its own, and all of its volumes are in it."""
+    cinder = user.cloud.cinder
+    kind = cinder.group_types.create('consistent')
+    kind.set_keys({'consistent_group_snapshot_enabled': '<is> True'})
+    group = cinder.groups.create(
+        kind.id, cinder.volume_types.find(name=gpfs_places.BACKEND).id)
+    user.until(lambda: cinder.groups.get(group.id).status == 'available',
+               'the group')
+    name = 'consisgroup-' + group.id
+    assert name in user.place.names()
+    volumes = [user.create('raw', group_id=group.id) for __ in range(2)]
+    assert user.place.names(name) == {'volume-' + each.id
+                                      for each in volumes}
+    snapshot = cinder.group_snapshots.create(group.id)
+    user.until(lambda: cinder.group_snapshots.get(
+        snapshot.id).status == 'available', 'the snapshots')
+    path = os.path.join(user.place.path(name), 'volume-' + volumes[0].id)
+    content.write(path, 'raw', 0xab, 0, MIB)
+    # Out of the group it is a copy, within it a clone.
+    outside = user.create('raw', source_volid=volumes[0].id)
+    content.assert_same(user.path(outside), 'raw', path, 'raw')
+    inside = user.create('raw', source_volid=volumes[0].id,
+                         group_id=group.id)
+    assert user.place.names(name) >= {'volume-' + inside.id}
+    cinder.group_snapshots.delete(snapshot.id)
+    user.until(lambda: not cinder.group_snapshots.list(),
+               'the end of the snapshots')
+    cinder.groups.delete(group.id, delete_volumes=True)
+    user.until(lambda: not cinder.groups.list(), 'the end of the group')
+    assert name not in user.place.names()
+    user.delete(outside)
+    cinder.group_types.delete(kind.id)
+
+
+def test_the_file_system_is_unmounted(user):
+    """Nothing is written beneath, and all goes on when it is back."""
+    disk = Disk(user)
+    disk.write(1)
+    user.place.storage.unmount(gpfs_places.HOST)
+    try:
+        failed = user.create_failing('raw')
+        with pytest.raises(errors.CloudError):
+            user.snapshot(disk.volume)
+        assert os.listdir(user.place.point) == []
+    finally:
+        user.place.storage.mount(gpfs_places.HOST, user.place.point)
+    disk.check()
+    for snapshot in user.cloud.cinder.volume_snapshots.list():
+        user.delete_snapshot(snapshot)
+    user.delete(disk.volume, failed)
+
+
+@pytest.mark.parametrize('when', ['before', 'half', 'after'])
+def test_a_command_that_fails_once(user, when):
+    """Half of it may be done; Cinder tries again, and it is all there."""
+    disk = Disk(user)
+    disk.write(1)
+    user.place.storage.fault('mmclone', containing='copy', code=1, when=when)
+    copy = disk.copy()
+    for each in copy, disk:
+        each.check()
+    user.delete(disk.volume, copy.volume)
+    assert user.place.names() == set()
+
+
+@pytest.mark.parametrize('when', ['before', 'after'])
+def test_a_command_that_fails(user, when):
+    disk = Disk(user)
+    disk.write(1)
+    user.place.storage.fault('mmclone', containing='copy', code=1, when=when,
+                             times=-1)
+    try:
+        failed = user.create_failing('raw', source_volid=disk.volume.id)
+    finally:
+        user.place.storage.release()
+    disk.check()
+    user.delete(failed)
+    user.delete(disk.volume)
+    assert user.place.names() == set()
+
+
+def test_gpfs_fails_at_the_end(user):
+    """What could not be deleted is deleted by trying again."""
+    disk = Disk(user)
+    snapshot = disk.snap()
+    user.place.storage.fault('mmclone', containing='show', code=1, times=-1)
+    try:
+        user.delete_snapshot(snapshot, 'error_deleting')
+    finally:
+        user.place.storage.release()
+    user.cloud.cinder.volume_snapshots.reset_state(snapshot, 'error')
+    user.delete_snapshot(snapshot)
+    user.delete(disk.volume)
+    assert user.place.names() == set()
