@@ -20,6 +20,7 @@ import contextlib
 import os
 import pathlib
 import pwd
+import re
 import subprocess
 import sys
 import tempfile
@@ -59,14 +60,17 @@ def allowed(folder, programs=None):
     :param programs: a folder that sudo puts in front of PATH
     :returns: the root helper
     """
-    # Root's side is to run this tree, wherever another one is installed.
-    lines = ['%s ALL=(root) NOPASSWD: %s *\n' % (USER, _rootwrap(folder)),
-             'Defaults:%s env_keep += PYTHONPATH\n' % USER]
-    if programs is not None:
-        lines.append('Defaults:%s secure_path="%s:%s"\n'
-                     % (USER, programs, _SYSTEM))
+    # For this configuration alone: others may run the same tests beside us.
+    name = re.sub('[^A-Z0-9]', '_', os.path.basename(folder).upper())
+    lines = ['Cmnd_Alias %s = %s *' % (name, _rootwrap(folder)),
+             '%s ALL=(root) NOPASSWD: %s' % (USER, name),
+             # Root's side is to run this tree, wherever another one is
+             # installed.
+             'Defaults!%s env_keep += PYTHONPATH' % name,
+             'Defaults!%s secure_path="%s"' % (name, ':'.join(
+                 filter(None, [programs, _SYSTEM])))]
     rule = pathlib.Path('/etc/sudoers.d', os.path.basename(folder))
-    rule.write_text(''.join(lines))
+    rule.write_text('\n'.join(lines) + '\n')
     rule.chmod(0o440)
     try:
         yield command(folder)

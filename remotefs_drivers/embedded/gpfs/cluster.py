@@ -109,7 +109,7 @@ class Cluster:
         self.root = os.path.join(self.folder, 'root')
         self.unlinked = os.path.join(self.folder, 'filesets')
         for path in self.root, self.unlinked:
-            os.makedirs(path, exist_ok=True)
+            os.makedirs(path, 0o755, exist_ok=True)
         self.pools = list(pools)
         self._lingering = lingering
         self.lock = threading.RLock()

@@ -55,7 +55,7 @@ def _serve(place, programs, is_allowed=True):
         with (root_helper.allowed(folder, programs) if is_allowed else
               contextlib.nullcontext(root_helper.command(folder))) as helper:
             return root_helper.run(
-                'tests.functional.ordinary_gpfs', place,
+                'tests.functional.ordinary_gpfs_commands', place,
                 folder + '/cinder.conf', helper, place / 'database',
                 place / 'a')
 

@@ -12,9 +12,9 @@
 
 """A service of an ordinary user that runs the commands of GPFS as root.
 
-Started by test_gpfs_rights in a process of its own: ``python -m
-tests.functional.ordinary_gpfs CONF HELPER DATABASE FOLDER``. Prints what
-each did; what goes wrong is a traceback.
+Started by test_gpfs_commands in a process of its own: ``python -m
+tests.functional.ordinary_gpfs_commands CONF HELPER DATABASE FOLDER``. Prints
+what each did; what goes wrong is a traceback.
 """
 
 import os
