@@ -79,11 +79,14 @@ class CloneFile(volumefile.VolumeFile):
         """
         self.recover()
         name = names.of_snapshot(snapshot)
-        there = any(self._exists(each)
-                    for each in (name, clones.deleted(name)))
-        if there:
-            self.apply(cloning.delete_snapshot(snapshot.id, name))
-        return there
+        waiting = clones.deleted(name)
+        there, waits = self._exists(name), self._exists(waiting)
+        if there and waits:
+            # One of that id was deleted before, and is needed still.
+            waiting = clones.deleted(_unique(name))
+        if there or waits:
+            self.apply(cloning.delete_snapshot(snapshot.id, name, waiting))
+        return there or waits
 
     def revert_to(self, snapshot):
         """Let it be what a snapshot holds, in its own size.
@@ -159,8 +162,7 @@ class CloneFile(volumefile.VolumeFile):
                        self.path_of(self._unique_parent()))
 
     def _unique_parent(self):
-        return clones.in_between('%s.%s' % (self.name,
-                                            uuidutils.generate_uuid()))
+        return clones.in_between(_unique(self.name))
 
     def _begin_copy(self):
         # What has the name is not ours to remove when it fails.
@@ -207,3 +209,8 @@ class CloneFile(volumefile.VolumeFile):
 
     def _exists(self, name):
         return self._call('stat', 'exists', self.path_of(name))
+
+
+def _unique(name):
+    """A name that nothing else has, to be seen whose it is."""
+    return '%s.%s' % (name, uuidutils.generate_uuid())

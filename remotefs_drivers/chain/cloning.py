@@ -42,12 +42,12 @@ def create_snapshot(name, snapshot_id, snapshot, depth=0):
                           *_redirects(depth, name)), undo=(), journal=False)
 
 
-def delete_snapshot(snapshot_id, snapshot):
+def delete_snapshot(snapshot_id, snapshot, waiting):
     """Let a snapshot wait for its last child, and go if it has none.
 
     :param snapshot: the name of its file
+    :param waiting: the name that this has from then on
     """
-    waiting = clones.deleted(snapshot)
     return _plan('delete_snapshot', snapshot_id,
                  prepare=(steps.Defer(snapshot, waiting),),
                  finish=(steps.Prune(waiting),),

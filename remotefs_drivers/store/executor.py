@@ -163,9 +163,10 @@ class Executor:
         """
         plan = journal.loads(text, self._base, self._journal)
         found = self._info(table)
-        LOG.warning('%s: "%s" was cut off %s its table was changed',
-                    self._journal, plan.verb,
-                    'after' if found == plan.after else 'before')
+        LOG.warning('%s: "%s" was cut off%s', self._journal, plan.verb,
+                    '' if not plan.changes_table else
+                    ' after its table was changed' if found == plan.after
+                    else ' before its table was changed')
         if plan.changes_table and found == plan.after:
             self._call('sync', 'sync_folder', self._folder)
             self._clean_up(plan)

@@ -125,8 +125,15 @@ class Points:
         formats._save = self._before('record', formats._save)
         driver._means = dataclasses.replace(
             driver._means, run=self._around(driver._means.run))
+        if driver._means.clones is not None:
+            driver._means = dataclasses.replace(
+                driver._means, clones=_Clones(self, driver._means.clones))
         if self._fine:
-            files.os = copying.os = layers.os = _Os(self)
+            # What refuses to do it on a pretended file system still does.
+            files.os = _Os(self, files.os)
+            copying.os = layers.os = _Os(self, os)
+            files._rename_no_replace = self._before(
+                'rename', files._rename_no_replace)
         else:
             shares.Shares.call = self._before_call(shares.Shares.call)
 
@@ -170,18 +177,31 @@ class Points:
 class _Os:
     """The module os, with a place to be cut before each change."""
 
-    def __init__(self, points):
+    def __init__(self, points, real):
         for name in _CHANGING:
-            setattr(self, name, points._before(name, getattr(os, name)))
+            setattr(self, name, points._before(name, getattr(real, name)))
         self._points = points
+        self._real = real
 
     def open(self, path, flags, *args):
         if flags & os.O_CREAT:
             self._points.reach('create')
-        return os.open(path, flags, *args)
+        return self._real.open(path, flags, *args)
 
     def __getattr__(self, name):
-        return getattr(os, name)
+        return getattr(self._real, name)
+
+
+class _Clones:
+    """The commands of GPFS, with a place to be cut before each change."""
+
+    def __init__(self, points, real):
+        for name in ('clone_snap', 'clone_copy', 'clone_redirect'):
+            setattr(self, name, points._before(name, getattr(real, name)))
+        self._real = real
+
+    def __getattr__(self, name):
+        return getattr(self._real, name)
 
 
 def slow(argv, rate=_SLOW):

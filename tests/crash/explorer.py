@@ -42,7 +42,6 @@ import traceback
 
 from tests.crash import cuts
 from tests.crash import grounds
-from tests.crash import saga
 from tests.crash import worlds
 from tests import rig
 
@@ -144,17 +143,22 @@ class Stage:
     :ivar verb: with the acts, see tests.crash.verbs
     :ivar options: of the backend
     :ivar sabotage: function that breaks the code on purpose, or None
+    :ivar ground: of grounds, where it is not that of the lane
     """
 
     folder: str
     verb: object
     options: tuple
     sabotage: object = None
+    ground: object = None
 
     def play(self, folder, act, points=None):
         """Run an act of the verb in a world, in this process."""
         the_rig = _lane.rig if _lane else rig.Rig(folder)
-        ground = _lane.ground if _lane else grounds.Folder(folder)
+        if self.ground is not None:
+            ground = self.ground(folder)
+        else:
+            ground = _lane.ground if _lane else grounds.Folder(folder)
         driver = ground.driver(the_rig, self.options)
         if act == 'prepare':
             self.verb.prepare(the_rig, driver)
@@ -163,7 +167,7 @@ class Stage:
             self.sabotage()
         if points is not None:
             points.install(driver)
-        getattr(self.verb, act)(saga.Saga(the_rig, driver))
+        getattr(self.verb, act)(self.verb.saga(the_rig, driver))
 
 
 def prepare(stage, database):

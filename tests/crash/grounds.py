@@ -21,9 +21,13 @@ import subprocess
 
 from remotefs_drivers.embedded import gluster
 from remotefs_drivers.embedded import mounts
+from remotefs_drivers.gpfs_commands import commands
+from remotefs_drivers.share import gpfs as share_gpfs
 from tests.crash import worlds
+from tests.functional import gpfs_places
 from tests.functional import stages
 from tests.harness import backends
+from tests.harness import pretended_gpfs
 
 
 class Folder:
@@ -49,6 +53,19 @@ class Folder:
 
     def come_back(self):
         """After that."""
+
+
+class Gpfs(Folder):
+    """A folder that is a pretended GPFS, with GPFSDriver."""
+
+    def driver(self, rig, options):
+        pretended = pretended_gpfs.Gpfs(self.location)
+        pretended.install(setattr)
+        commands.Commands = lambda *unused: pretended
+        share_gpfs.mounted = lambda path: (self.location, pretended.device)
+        return rig.driver(gpfs_places.DRIVER,
+                          gpfs_mount_point_base=self.location,
+                          **dict(options))
 
 
 class Glusterfs:

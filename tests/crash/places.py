@@ -19,6 +19,7 @@ other side: the hypervisor kills the service when the request arrives.
 
 import dataclasses
 import functools
+import os
 
 from cinder.compute import nova
 from cinder import objects
@@ -54,7 +55,8 @@ class Places(cuts.Points):
         means = dataclasses.replace(driver._means,
                                     run=self._around(driver._means.run))
         if self._fine:
-            files.os = copying.os = guests.os = layers.os = cuts._Os(self)
+            files.os = copying.os = guests.os = layers.os = cuts._Os(
+                self, os)
         else:
             means = dataclasses.replace(means,
                                         files=_Files(self, means.files))

@@ -35,9 +35,11 @@ class Verb:
     :param snapshots: how many the volume has
     :param place: of the snapshot that the verb is about, or None
     :cvar depth: how often a crash may follow a crash, None for any number
+    :cvar saga: the class that tells what there is
     """
 
     depth = None
+    saga = sagas.Saga
 
     def __init__(self, snapshots=3, place=None):
         self.snapshots = snapshots

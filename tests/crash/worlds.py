@@ -24,11 +24,14 @@ import os
 import re
 import sqlite3
 
+from tests.harness import pretended_gpfs
+
 SHARE = 'share'
 _DATABASE = 'cinder.sqlite'
 _CHUNK = 1 << 20
 _BLOCK = 4096
-_RANDOM = re.compile(r'\.[a-z0-9_]{8}\.tmp$')
+_RANDOM = re.compile(
+    r'\.[a-z0-9_]{8}\.tmp$|\.[0-9a-f-]{36}(?=\.(snap|ts)$)')
 _RECORDS = (
     'SELECT id, deleted, size, provider_location IS NULL FROM volumes '
     'ORDER BY id',
@@ -59,11 +62,13 @@ def digest(folder):
     """A text that is the same for two worlds that are the same."""
     share = os.path.join(folder, SHARE)
     total = hashlib.sha256()
+    clones = pretended_gpfs.told_of(share)
     for name in sorted(os.listdir(share), key=_plain):
         path = os.path.join(share, name)
         status = os.stat(path)
-        total.update(('%s %d %o\n' % (_plain(name), status.st_size,
-                                      status.st_mode)).encode())
+        total.update(('%s %d %o %s\n' % (
+            _plain(name), status.st_size, status.st_mode,
+            _plain_clone(clones.get(name)))).encode())
         for offset, block in _blocks(path):
             total.update(b'%d ' % offset)
             total.update(block)
@@ -109,9 +114,18 @@ def _plain(name):
     return _RANDOM.sub('.tmp', name)
 
 
+def _plain_clone(told):
+    """What is told of a clone, the name of its parent among it."""
+    return told and [_plain(each) if isinstance(each, str) else each
+                     for each in told]
+
+
 def _copy_file(source, target):
     with open(source, 'rb') as origin, open(target, 'wb') as made:
         os.fchmod(made.fileno(), os.fstat(origin.fileno()).st_mode)
+        for name in os.listxattr(origin.fileno()):
+            os.setxattr(made.fileno(), name,
+                        os.getxattr(origin.fileno(), name))
         size = os.fstat(origin.fileno()).st_size
         made.truncate(size)
         for start, end in _data(origin.fileno(), size):

@@ -291,6 +291,19 @@ def failed(stderr):
         remedy='Look.')
 
 
+def told_of(folder):
+    """Name -> (is it a parent, its depth, the name of its parent or None).
+
+    Of the clones in a folder; the same for two that are the same.
+    """
+    told = {name: _told(os.path.join(folder, name))
+            for name in os.listdir(folder)}
+    owners = {each['id']: name for name, each in told.items() if each}
+    return {name: (each['is_parent'], each['depth'],
+                   owners.get(each['parent']))
+            for name, each in told.items() if each}
+
+
 def _told(path):
     """What is written on a file, or None."""
     try:

@@ -38,7 +38,7 @@ PLANS = {
         cloning.create_snapshot(V, 'a', S, depth=2),
         (SNAP(S, V), REDIRECT(V, 2)), (), (), False),
     'delete a snapshot': (
-        cloning.delete_snapshot('a', S),
+        cloning.delete_snapshot('a', S, S + '.ts'),
         (steps.Defer(S, S + '.ts'),), (PRUNE(S + '.ts'),),
         (PRUNE(S + '.ts'),), True),
     'revert': (

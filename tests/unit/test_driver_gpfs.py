@@ -298,6 +298,16 @@ class TestDeleteSnapshot:
         assert ('nothing to delete' in caplog.text) is not again
         story.check()
 
+    def test_one_of_that_id_was_deleted_before(self, story, volume):
+        """It waits, and so does the next one."""
+        snapshot = story.snap(volume)
+        story.remove(snapshot)
+        story.driver.create_snapshot(snapshot)
+        story.remove(snapshot)
+        assert len(story.names()) == 3
+        story.check()
+        story.check_empty()
+
     def test_the_volume_is_gone(self, story, volume):
         """By an operator's hand, say."""
         snapshot = story.snap(volume)

@@ -167,3 +167,10 @@ def test_it_breaks_on_request(gpfs, path):
     with pytest.raises(errors.GpfsCommandFailed, match='broken'):
         gpfs.clone_snap(path('volume'), path('snapshot'))
     assert os.path.exists(path('snapshot'))
+
+
+def test_what_is_a_clone_of_what(gpfs, cloned, path, tmp_path):
+    things.file(path('alone'))
+    assert pretended_gpfs.told_of(str(tmp_path)) == {
+        'snapshot': (True, 0, None), 'volume': (False, 1, 'snapshot'),
+        'copy': (False, 1, 'snapshot')}
