@@ -87,11 +87,16 @@ class Cloner:
     def prune(self, path):
         """As steps.Prune; a child process for each that goes, and one more.
 
-        What a parent is based on is known only as long as that is there.
+        GPFS may remove children in the background, and refuse for a while
+        to remove the parent of the last one. So those that were refused
+        before are tried again.
         """
-        if not self._call('look', 'exists', path):
-            self._call('delete', 'discard_all', os.path.dirname(path))
-            return
+        if self._call('look', 'exists', path):
+            self._prune(path)
+        self._call('delete', 'discard_all', os.path.dirname(path))
+
+    def _prune(self, path):
+        # What a parent is based on is known only as long as that is there.
         while path is not None:
             try:
                 below = self.parent(path)

@@ -64,13 +64,17 @@ def discard(path):
 def discard_all(folder):
     """Remove all parents that wait and have no child any more.
 
+    GPFS counts each child as a link of its parent (see "Listing file clones"
+    in IBM's manual), so those that are needed are not even tried.
+
     :returns: the names of those that went
     """
     gone = []
     while True:
         # One that goes may have been the last child of another.
         now = [name for name in waiting(folder)
-               if discard(os.path.join(folder, name)) == 'removed']
+               if _is_single(os.path.join(folder, name)) and
+               discard(os.path.join(folder, name)) == 'removed']
         if not now:
             return gone
         gone += now
@@ -104,6 +108,13 @@ def exists(path):
 def is_own(path):
     """Whether a file belongs to the user of this process."""
     return os.lstat(path).st_uid == os.geteuid()
+
+
+def _is_single(path):
+    try:
+        return os.lstat(path).st_nlink == 1
+    except FileNotFoundError:
+        return False
 
 
 def _inode(path):

@@ -134,6 +134,14 @@ def test_all_that_can_go(gpfs, tmp_path, path):
     assert parents.discard_all(str(tmp_path)) == []
 
 
+def test_one_with_more_links_is_needed(path, tmp_path, monkeypatch):
+    """GPFS counts each child as one: it is not even asked."""
+    things.file(path('a.ts'))
+    os.link(path('a.ts'), path('child'))
+    monkeypatch.setattr(parents, 'discard', pytest.fail)
+    assert parents.discard_all(str(tmp_path)) == []
+
+
 class TestDefer:
     def test_it_is_renamed(self, path):
         things.file(path('snapshot'))
