@@ -35,8 +35,10 @@ from remotefs_drivers import options
 from remotefs_drivers import privileged
 from remotefs_drivers.remotefs import clones
 from remotefs_drivers import settings
+from remotefs_drivers.share import capacity
 from remotefs_drivers.share import gpfs as share_gpfs
 from remotefs_drivers.share import sources
+from remotefs_drivers.share import stats
 from remotefs_drivers.share import table
 from remotefs_drivers import states
 
@@ -44,6 +46,8 @@ LOG = logging.getLogger(__name__)
 
 #: Key of a volume type for the storage pool.
 _POOL_SPEC = 'capabilities:storage_pool'
+#: The storage pool that is nobody's choice.
+_DEFAULT_POOL = 'system'
 #: Of the folder and fileset of a group, as the driver in Cinder's tree has
 #: it.
 _GROUP = 'consisgroup-%s'
@@ -65,6 +69,8 @@ class GPFSDriver(clones.CloneDriver):
         super().__init__(*args, **kwargs)
         self._commands = None
         self._site = None
+        # Storage pools as they were last seen.
+        self._pools = {}
 
     @staticmethod
     def get_driver_options():
@@ -132,7 +138,23 @@ class GPFSDriver(clones.CloneDriver):
         return super()._new_file(volume)
 
     def _wanted(self, volume):
-        return gpfs_attributes.wanted(volume, self._own.storage_pool)
+        pool = self._chosen(volume.host)
+        if pool is None and self._own.storage_pool != _DEFAULT_POOL:
+            pool = self._own.storage_pool
+        return gpfs_attributes.wanted(volume, pool)
+
+    def _chosen(self, host):
+        """The storage pool that the scheduler chose, or None."""
+        if not self._own.pool_per_storage_pool:
+            return None
+        return volume_utils.extract_host(host, 'pool')
+
+    def get_pool(self, volume):
+        """The pool of a volume that was made when there was one only."""
+        if not self._own.pool_per_storage_pool:
+            return None
+        return self._commands.attributes(
+            self._file_of(volume).path).storage_pool
 
     # Images
 
@@ -194,9 +216,16 @@ class GPFSDriver(clones.CloneDriver):
 
         All else is left to Cinder, which copies the bytes to a new volume.
         """
-        if self._is_here(host):
-            return True, None
-        return False, None
+        if not self._is_here(host):
+            return False, None
+        self._follow(volume, host)
+        return True, None
+
+    def _follow(self, volume, host):
+        """Move the data to the storage pool of a host, if it has one."""
+        pool = self._chosen(host['host'])
+        if pool is not None and pool != self._chosen(volume.host):
+            self._change_pool(volume, pool)
 
     def _is_here(self, host):
         return (host.get('capabilities', {}).get('location_info') ==
@@ -212,7 +241,10 @@ class GPFSDriver(clones.CloneDriver):
         if not (super().retype(context, volume, new_type, diff, host) or
                 self._is_here(host)):
             return False
-        if _differ(specs.get(_POOL_SPEC)):
+        if self._own.pool_per_storage_pool:
+            # The scheduler has looked for one that fits the new type.
+            self._follow(volume, host)
+        elif _differ(specs.get(_POOL_SPEC)):
             self._change_pool(volume, specs[_POOL_SPEC][1] or
                               self._own.storage_pool)
         return True
@@ -348,6 +380,32 @@ class GPFSDriver(clones.CloneDriver):
                            consistent_group_snapshot_enabled=True)
         if self._site.encryption:
             self._stats['gpfs_encryption_rest'] = True
+        if self._own.pool_per_storage_pool:
+            self._stats['pools'] = [
+                self._stats_of(name, room) for name, room
+                in self._rooms().items()]
+
+    def _stats_of(self, name, room):
+        return dict(stats.pool(self._settings, name, [room],
+                               self._features()),
+                    storage_pool=name,
+                    filter_function=self.get_filter_function(),
+                    goodness_function=self.get_goodness_function())
+
+    def _rooms(self):
+        """Storage pool -> capacity.Capacity; one of none where GPFS is away.
+        """
+        try:
+            self._shares.prover(self._share)()
+            self._pools = {
+                each.name: capacity.Capacity(each.total, each.free)
+                for each in self._commands.pools(self._site.device)
+                if each.has_data}
+            return self._pools
+        except (errors.ShareUnavailable, errors.CommandFailed,
+                errors.CommandTimeout) as error:
+            LOG.error('The storage pools count as full: %s', error)
+            return dict.fromkeys(self._pools, capacity.Capacity(0, 0))
 
 
 def _differ(pair):

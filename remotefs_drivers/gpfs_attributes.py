@@ -42,14 +42,12 @@ _FIELDS = {_POOL: 'pool',
            **{name: name for name in (
                'replicas', 'dio', 'write_affinity_depth',
                'block_group_factor', 'write_affinity_failure_group')}}
-#: The pool that is nobody's choice.
-_DEFAULT_POOL = 'system'
 
 
 def wanted(volume, pool):
     """The attributes of a volume's file.
 
-    :param pool: that the operator wants for all volumes
+    :param pool: that the operator or the scheduler wants, None for none
     :returns: requests.Wanted, or None where nothing is asked for
     :raises MetadataInvalid: for values that are not to be had
     """
@@ -59,7 +57,7 @@ def wanted(volume, pool):
         if key in metadata:
             fields[field] = metadata[key]
             _check(volume, key, field, metadata[key])
-    if pool != _DEFAULT_POOL:
+    if pool is not None:
         fields.setdefault('pool', pool)
     return requests.Wanted(**fields) if fields else None
 

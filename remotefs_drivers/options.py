@@ -248,6 +248,12 @@ gpfs_opts = [
                help='Storage pool of the file system for the data of new '
                     'volumes. "system" leaves that to the placement rules '
                     'of the file system.'),
+    cfg.BoolOpt('gpfs_pool_per_storage_pool',
+                default=False,
+                help='Report each storage pool of the file system to the '
+                     'scheduler as a pool of its own, and put the data of '
+                     'new volumes into the one that it chooses, rather than '
+                     'into gpfs_storage_pool.'),
     cfg.StrOpt('gpfs_attach_type',
                default='gpfs',
                choices=[

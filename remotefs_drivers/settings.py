@@ -132,6 +132,7 @@ class Gpfs:
     share_mode: Optional[str]
     clone_depth: int
     storage_pool: str
+    pool_per_storage_pool: bool
     attach_type: str
 
 
@@ -214,6 +215,7 @@ def read_gpfs(configuration):
         share_mode=share_mode,
         clone_depth=configuration.gpfs_max_clone_depth,
         storage_pool=configuration.gpfs_storage_pool,
+        pool_per_storage_pool=configuration.gpfs_pool_per_storage_pool,
         attach_type=configuration.gpfs_attach_type)
 
 

@@ -109,6 +109,11 @@ class Commands:
                        % device, _STATE, 'pools', device)
         return not done.code
 
+    def pools(self, device):
+        """:returns: a list of output.Pool"""
+        return self._read('ask for the storage pools of file system %s'
+                          % device, _STATE, output.pools, 'pools', device)
+
     def attributes(self, path):
         """Of a file or a folder.
 

@@ -35,6 +35,11 @@ _LEVELS = (
 
 _LEVEL = re.compile(r'([0-9]{1,2})\.([0-9]{2})')
 _RELEASE = re.compile(r'[0-9]+(\.[0-9]+){2,3}')
+#: Name, id, block size ("256 KB"), whether data and metadata are in it, room
+#: for data in KiB, free of that.
+_POOL = re.compile(r'^(\S+)[ \t]+\d+[ \t]+\d+ ?[A-Z]?B?[ \t]+(yes|no)[ \t]+'
+                   r'(?:yes|no)[ \t]+(\d+)[ \t]+(\d+)', re.MULTILINE)
+_KIB = 1024
 _CLONE = re.compile(r'\s*(?:(yes|no)(?:\s+([0-9]+))?(?:\s+([0-9]+))?)?\s*')
 
 
@@ -88,6 +93,21 @@ class Fileset:
     @property
     def linked(self):
         return self.status == 'Linked'
+
+
+@dataclasses.dataclass(frozen=True)
+class Pool:
+    """A storage pool.
+
+    :ivar has_data: whether data of files can be in it
+    :ivar total: room for them, bytes; 0 where there is none
+    :ivar free: of that, bytes
+    """
+
+    name: str
+    has_data: bool
+    total: int
+    free: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +207,18 @@ def _of_level(number):
     if not known:
         raise Unreadable('level %d is older than all that is known' % number)
     return known[-1]
+
+
+def pools(text):
+    """Of ``mmlspool``: a line for each, below one that names the columns.
+
+    :raises Unreadable: when there is no such line
+    """
+    found = [Pool(name, data == 'yes', int(total) * _KIB, int(free) * _KIB)
+             for name, data, total, free in _POOL.findall(text)]
+    if not found:
+        raise Unreadable('there is no storage pool in it')
+    return found
 
 
 def attributes(text):

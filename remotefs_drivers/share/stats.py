@@ -30,17 +30,20 @@ def backend(settings, capacities, features, identity):
     data = dict(identity, volume_backend_name=settings.backend_name)
     data.update(features)
     if settings.pool_per_share:
-        data['pools'] = [_pool(settings, share.location, [answer],
-                               dict(features, **_functions(identity)))
+        data['pools'] = [pool(settings, share.location, [answer],
+                              dict(features, **_functions(identity)))
                          for share, answer in capacities.items()]
     else:
-        data.update(_pool(settings, settings.backend_name,
-                          capacities.values(), features))
+        data.update(pool(settings, settings.backend_name,
+                         capacities.values(), features))
     return data
 
 
-def _pool(settings, name, answers, features):
-    """A pool; one without any answer has no room and no volumes to take."""
+def pool(settings, name, answers, features):
+    """A pool; one without any answer has no room and no volumes to take.
+
+    :param answers: capacity.Capacity, or errors, that it is made of
+    """
     known = [answer for answer in answers
              if isinstance(answer, capacity.Capacity)]
     thin = not settings.thick

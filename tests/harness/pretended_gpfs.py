@@ -44,7 +44,7 @@ class Gpfs:
     :ivar broken: method -> the exception that it raises
     :ivar broken_late: the same, when it is done already
     :ivar device: its name
-    :ivar pools: storage pools that there are
+    :ivar pool_names: storage pools that there are
     :ivar filesets: folder -> name of the fileset that is linked there
     :ivar attributes_of: path -> requests.Wanted, of what was changed
     """
@@ -54,7 +54,7 @@ class Gpfs:
         self.device = device
         self.calls = []
         self.broken, self.broken_late = {}, {}
-        self.pools = {'system', 'fast'}
+        self.pool_names = {'system', 'fast'}
         self.filesets = {self.folder: 'root'}
         self.unlinked = set()
         self.attributes_of = {}
@@ -82,11 +82,18 @@ class Gpfs:
                         lambda: self.said['has_encryption'], device)
 
     def has_pool(self, device, pool):
-        return self._do('has_pool', lambda: pool in self.pools, device, pool)
+        return self._do('has_pool', lambda: pool in self.pool_names, device,
+                        pool)
+
+    def pools(self, device):
+        """Each has 100 GiB, of which 60 are free."""
+        return self._do('pools', lambda: [
+            output.Pool(name, name != 'logs', 100 << 30, 60 << 30)
+            for name in sorted(self.pool_names)], device)
 
     def attributes(self, path):
         return self._do('attributes', lambda: output.Attributes(
-            'system', self._fileset_of(path)), path)
+            self._pool_of(path), self._fileset_of(path)), path)
 
     def change_attributes(self, path, wanted):
         def change():
@@ -235,6 +242,10 @@ class Gpfs:
     def _check_free(self, path):
         if path is not None and os.path.lexists(path):
             raise failed('%s: File exists' % path)
+
+    def _pool_of(self, path):
+        wanted = self.attributes_of.get(path)
+        return wanted and wanted.pool or 'system'
 
     def _fileset_of(self, path):
         """:raises GpfsCommandFailed: when it is not there, or not in it"""

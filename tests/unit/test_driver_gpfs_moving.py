@@ -349,3 +349,73 @@ def test_what_the_scheduler_is_told(built):
             'consistent_group_snapshot_enabled': True}
     # None: the capacity comes from the file system's own answer.
     assert built.pretended.calls == []
+
+
+class TestPools:
+    """Each storage pool is one of the scheduler's."""
+
+    @pytest.fixture
+    def driver(self, built):
+        built.pretended.pool_names.add('logs')
+        return built.gpfs(gpfs_pool_per_storage_pool=True)
+
+    def test_the_scheduler_is_told(self, built, driver):
+        pools = driver.get_volume_stats(refresh=True)['pools']
+        assert {pool['pool_name']: (
+            pool['total_capacity_gb'], pool['free_capacity_gb'],
+            pool['storage_pool'], pool['multiattach'])
+            for pool in pools} == {'fast': (100, 60, 'fast', True),
+                                   'system': (100, 60, 'system', True)}
+
+    @pytest.mark.parametrize('away', ['command', 'mount'])
+    def test_gpfs_is_away(self, built, driver, away):
+        driver.get_volume_stats(refresh=True)
+        if away == 'command':
+            built.pretended.broken['pools'] = pretended_gpfs.failed('x')
+        else:
+            built.mounts = ('/', '/dev/vda')
+            built.pretended.broken['attributes'] = pretended_gpfs.failed('x')
+        pools = driver.get_volume_stats(refresh=True)['pools']
+        assert {pool['pool_name']: pool['free_capacity_gb']
+                for pool in pools} == {'fast': 0, 'system': 0}
+
+    @pytest.mark.parametrize('pool', ['fast', 'system'])
+    @pytest.mark.parametrize('metadata, wanted', [
+        ({}, None), ({'data_pool_name': 'logs'}, 'logs')])
+    def test_a_volume_is_where_it_should_be(self, built, driver, pool,
+                                            metadata, wanted):
+        """What its metadata say comes first."""
+        volume = fakes.Volume(host='host@backend#' + pool, metadata=metadata)
+        driver.create_volume(volume)
+        assert built.pretended.attributes_of == {
+            os.path.join(built.folder, 'a', volume.name):
+                requests.Wanted(pool=wanted or pool)}
+        assert driver.get_pool(volume) == (wanted or pool)
+
+    def test_one_from_before(self, driver, volume):
+        assert driver.get_pool(volume) == 'system'
+
+    @pytest.mark.parametrize('verb', ['migrate', 'retype'])
+    @pytest.mark.parametrize('where, moved', [
+        ('host@backend#fast', True), ('host@backend#system', False)])
+    def test_from_the_one_to_the_other(self, built, driver, verb, where,
+                                       moved):
+        volume = fakes.Volume(host='host@backend#system')
+        driver.create_volume(volume)
+        built.pretended.attributes_of.clear()
+        there = host(driver, where)
+        if verb == 'migrate':
+            assert driver.migrate_volume(None, volume, there) == (True, None)
+        else:
+            assert driver.retype(None, volume, {}, {
+                'encryption': {}, 'extra_specs': {
+                    POOL: ('system', where.split('#')[1])}}, there)
+        assert bool(built.pretended.attributes_of) is moved
+
+    def test_without_the_option(self, built):
+        driver = built.gpfs()
+        assert 'pools' not in driver.get_volume_stats(refresh=True)
+        volume = fakes.Volume(host='host@backend#fast')
+        driver.create_volume(volume)
+        assert built.pretended.attributes_of == {}
+        assert driver.get_pool(volume) is None

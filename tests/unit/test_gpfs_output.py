@@ -309,3 +309,30 @@ class TestTheEmulator:
         assert printing.clones(files) == CLONES
         assert printing.clones([(File(None, None, None), 'a')]) == (
             NO_CLONE % 'a')
+
+
+POOLS = """\
+Storage pools in file system at '/gpfs0':
+Name                    Id   BlkSize Data Meta Total Data in (KB)   \
+Free Data in (KB)   Total Meta in (KB)    Free Meta in (KB)
+system                   0    256 KB  yes  yes       10485760        \
+9953792 ( 95%)        10485760       9955840 ( 95%)
+logs                     1      4 MB   no  yes              0        \
+      0 (  0%)        10485760       9955840 ( 95%)
+fast-1                   2      1 MB  yes   no       20971520       \
+20970496 (100%)              0             0 (  0%)
+"""
+
+
+def test_pools():
+    assert output.pools(POOLS) == [
+        output.Pool('system', True, 10485760 << 10, 9953792 << 10),
+        output.Pool('logs', False, 0, 0),
+        output.Pool('fast-1', True, 20971520 << 10, 20970496 << 10)]
+
+
+@pytest.mark.parametrize('text', [
+    '', 'mmlspool: No such file system', POOLS.split('system   ')[0]])
+def test_no_pools(text):
+    with pytest.raises(output.Unreadable, match='no storage pool'):
+        output.pools(text)

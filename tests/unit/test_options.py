@@ -80,6 +80,7 @@ GPFS = {
     'gpfs_max_clone_depth': 0,
     'gpfs_sparse_volumes': True,
     'gpfs_storage_pool': 'system',
+    'gpfs_pool_per_storage_pool': False,
     'gpfs_attach_type': 'gpfs',
     'gpfs_share_timeout': 10,
 }
