@@ -80,7 +80,7 @@ class CloneFile(volumefile.VolumeFile):
         self.recover()
         name = names.of_snapshot(snapshot)
         waiting = clones.deleted(name)
-        there, waits = self._exists(name), self._exists(waiting)
+        there, waits = self.has(name), self.has(waiting)
         if there and waits:
             # One of that id was deleted before, and is needed still.
             waiting = clones.deleted(_unique(name))
@@ -100,12 +100,19 @@ class CloneFile(volumefile.VolumeFile):
             names.temporary(self.name, names.NEW_CLONE),
             self._parent(self.path)))
 
+    def rename_snapshot(self, name, snapshot):
+        """Give a clone parent the name of a snapshot."""
+        new = names.of_snapshot(snapshot)
+        if name != new:
+            self._call('rename', 'rename_new', self.path_of(name),
+                       self.path_of(new))
+
     def chain_of(self, snapshot):
         """What a snapshot of it holds, as the chain of a raw file.
 
         :raises SnapshotUnknown: when it has no file
         """
-        return self._chain_at(self._name_of(snapshot))
+        return self.chain_at(self._name_of(snapshot))
 
     @contextlib.contextmanager
     def frozen(self):
@@ -113,7 +120,7 @@ class CloneFile(volumefile.VolumeFile):
         name = self._unique_parent()
         self._clones.snap(self.path, self.path_of(name))
         try:
-            yield self._chain_at(name)
+            yield self.chain_at(name)
         finally:
             self._clones.prune(self.path_of(name))
 
@@ -155,9 +162,9 @@ class CloneFile(volumefile.VolumeFile):
         by now. It goes with the source, by whatever name.
         """
         path = self.path_of(name)
-        if self._exists(name):
+        if self.has(name):
             self._clones.prune(path)
-        if self._exists(name):
+        if self.has(name):
             self._call('rename', 'rename_new', path,
                        self.path_of(self._unique_parent()))
 
@@ -177,10 +184,10 @@ class CloneFile(volumefile.VolumeFile):
         :returns: whether there was anything
         """
         self.recover()
-        there = self._exists(self.name)
+        there = self.has(self.name)
         between = clones.in_between(self.name)
         parents = {self._parent(self.path) if there else None,
-                   between if self._exists(between) else None}
+                   between if self.has(between) else None}
         self.apply(cloning.delete(self.name, names.all_temporary(self.name),
                                   *sorted(filter(None, parents))))
         return there
@@ -193,12 +200,13 @@ class CloneFile(volumefile.VolumeFile):
 
     def _name_of(self, snapshot):
         name = names.of_snapshot(snapshot)
-        if not self._exists(name):
+        if not self.has(name):
             raise errors.SnapshotUnknown(snapshot=snapshot.id,
                                          volume=self._volume.id)
         return name
 
-    def _chain_at(self, name):
+    def chain_at(self, name):
+        """What a clone parent beside it holds, as chain_of."""
         size = self._call('stat', 'size_of', self.path_of(name))
         return model.Chain(self._volume.id, self.name,
                            (model.Layer(name, 'raw', size),))
@@ -207,7 +215,11 @@ class CloneFile(volumefile.VolumeFile):
         found = self._clones.parent(path)
         return None if found is None else os.path.basename(found)
 
-    def _exists(self, name):
+    def has(self, name):
+        """Whether there is a file of that name beside it.
+
+        :raises VolumeFileInvalid: when it is no file
+        """
         return self._call('stat', 'exists', self.path_of(name))
 
 

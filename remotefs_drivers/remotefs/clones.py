@@ -19,15 +19,21 @@ in any of this. What lies on a share is in chain.clones.
 
 import contextlib
 
+from cinder import context as cinder_context
+from cinder import objects
+from oslo_config import cfg
 from oslo_log import log as logging
 
 from remotefs_drivers.chain import clones
 from remotefs_drivers import clonefile
 from remotefs_drivers import errors
 from remotefs_drivers.remotefs import clustered
+from remotefs_drivers.remotefs import manageable
 from remotefs_drivers.remotefs import managing
+from remotefs_drivers.remotefs import reference
 from remotefs_drivers import states
 
+CONF = cfg.CONF
 LOG = logging.getLogger(__name__)
 
 
@@ -166,6 +172,61 @@ class CloneDriver(clustered.Clustered, managing.ManagingDriver):
                 reason='"%s" is a clone parent, to which nobody can write: '
                        'copy it' % name)
         return share, name, found
+
+    def manage_existing_snapshot_get_size(self, snapshot, existing_ref):
+        """The size of a clone parent, GiB, rounded up.
+
+        :param existing_ref: see remotefs.reference
+        :raises SnapshotReferenceInvalid, ReferenceManaged: when it cannot be
+            managed
+        """
+        with self._locks.volumes(snapshot.volume_id):
+            file = self._file_of(snapshot.volume)
+            chain = file.chain_at(self._find_snapshot(file, snapshot,
+                                                      existing_ref))
+            return manageable.whole(chain.active.size)
+
+    def manage_existing_snapshot(self, snapshot, existing_ref):
+        """Give a clone parent beside a volume the name of a snapshot of it.
+
+        That it is one of that volume is for the administrator to know.
+
+        :raises: as manage_existing_snapshot_get_size
+        """
+        with self._locks.volumes(snapshot.volume_id):
+            file = self._file_of(snapshot.volume)
+            file.rename_snapshot(
+                self._find_snapshot(file, snapshot, existing_ref), snapshot)
+
+    def get_manageable_snapshots(self, cinder_snapshots, marker, limit,
+                                 offset, sort_keys, sort_dirs):
+        """None: of a clone parent nobody can tell whose snapshot it was."""
+        return []
+
+    def _find_snapshot(self, file, snapshot, existing_ref):
+        """The name of the clone parent that is to be managed."""
+        def refused(reason):
+            return errors.SnapshotReferenceInvalid(
+                snapshot=snapshot.id, volume=snapshot.volume_id,
+                existing_ref=existing_ref, reason=reason)
+
+        try:
+            old_id = reference.parse_snapshot(existing_ref)
+        except ValueError as error:
+            raise refused(error)
+        name = CONF.snapshot_name_template % old_id
+        if not file.has(name) and file.has(snapshot.name):
+            # Cut off after it was renamed.
+            return snapshot.name
+        if not file.has(name):
+            raise refused('there is no file %s beside it' % name)
+        if not file.is_parent(name):
+            raise refused('%s is no clone parent' % name)
+        if old_id != snapshot.id and objects.Snapshot.exists(
+                cinder_context.get_admin_context(), old_id):
+            raise errors.ReferenceManaged(volume_ref=old_id,
+                                          existing_ref=existing_ref)
+        return name
 
     def _names_on(self, share):
         """Without those of clone parents, which are no volumes."""

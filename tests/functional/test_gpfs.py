@@ -294,14 +294,21 @@ def test_manage(user):
     """A volume goes from Cinder, and comes back with another id."""
     disk = Disk(user)
     disk.write(1)
+    snapshot = disk.snap()
+    disk.write(2)
     path = disk.path
-    user.unmanage(disk.volume)
+    user.unmanage(disk.volume, snapshot)
     pool = user.pool('raw')
     assert pool.endswith('#' + gpfs_places.BACKEND)
     disk.volume = user.manage('raw', {'source-name': path})
     disk.check()
     assert not os.path.exists(path)
-    user.delete(disk.volume)
+    managed = user.manage_snapshot(disk.volume, {'source-id': snapshot.id})
+    disk.held[managed.id] = disk.held[snapshot.id]
+    copy = disk.copy(snapshot=managed)
+    copy.check()
+    user.delete_snapshot(managed)
+    user.delete(disk.volume, copy.volume)
 
 
 def test_stats(user):

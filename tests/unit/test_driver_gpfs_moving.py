@@ -15,6 +15,7 @@
 import os
 
 from cinder import exception
+from cinder import objects
 from cinder.objects import fields
 from cinder.volume import volume_utils
 from oslo_utils import units
@@ -324,13 +325,65 @@ class TestManage:
                 'source-name': os.path.join(built.folder, 'a', 'disk')})
 
 
-def test_other_snapshots_are_not_managed(driver, volume, monkeypatch):
-    monkeypatch.setattr(driver, '_own_volumes', lambda filters: [volume])
-    with pytest.raises(exception.ManageExistingInvalidReference):
-        driver.manage_existing_snapshot_get_size(
-            fakes.Snapshot(volume), {'source-id': uuidutils.generate_uuid()})
-    assert driver.get_manageable_snapshots([], None, 10, 0, ['size'],
-                                           ['asc']) == []
+class TestManageSnapshots:
+    @pytest.fixture(autouse=True)
+    def known(self, monkeypatch):
+        """Ids of snapshots that Cinder has."""
+        found = set()
+        monkeypatch.setattr(objects.Snapshot, 'exists',
+                            lambda context, ident: ident in found)
+        return found
+
+    @pytest.fixture
+    def old(self, built, driver, volume):
+        """One that Cinder let go."""
+        fakes.write(driver.local_path(volume), b'first')
+        snapshot = fakes.Snapshot(volume)
+        driver.create_snapshot(snapshot)
+        driver.unmanage_snapshot(snapshot)
+        return snapshot
+
+    @pytest.mark.parametrize('ref', [
+        lambda old: {'source-id': old.id},
+        lambda old: {'source-name': old.name},
+        lambda old: {'source-name': '/gpfs/x/' + old.name}])
+    def test_it_comes_back(self, built, driver, volume, old, ref):
+        new = fakes.Snapshot(volume)
+        for __ in range(2):
+            # Once more, as when it was cut off at the end.
+            assert driver.manage_existing_snapshot_get_size(
+                new, ref(old)) == 1
+            driver.manage_existing_snapshot(new, ref(old))
+        assert set(built.files()) == {volume.name, new.name}
+        copy = fakes.Volume()
+        driver.create_volume_from_snapshot(copy, new)
+        assert fakes.content(os.path.join(built.folder, 'a',
+                                          copy.name)) == b'first'
+
+    def test_none_that_cinder_has(self, driver, volume, old, known):
+        known.add(old.id)
+        with pytest.raises(errors.ReferenceManaged):
+            driver.manage_existing_snapshot(fakes.Snapshot(volume),
+                                            {'source-id': old.id})
+
+    @pytest.mark.parametrize('there', [False, True])
+    def test_no_parent(self, built, driver, volume, there):
+        ident = uuidutils.generate_uuid()
+        if there:
+            things.file(os.path.join(built.folder, 'a', 'snapshot-' + ident))
+        with pytest.raises(exception.ManageExistingInvalidReference,
+                           match='no clone parent' if there else 'no file'):
+            driver.manage_existing_snapshot_get_size(
+                fakes.Snapshot(volume), {'source-id': ident})
+
+    def test_what_is_no_id(self, driver, volume):
+        with pytest.raises(exception.ManageExistingInvalidReference):
+            driver.manage_existing_snapshot_get_size(
+                fakes.Snapshot(volume), {'source-id': '../volume'})
+
+    def test_none_are_listed(self, driver, old):
+        assert driver.get_manageable_snapshots([], None, 10, 0, ['size'],
+                                               ['asc']) == []
 
 
 def test_what_the_scheduler_is_told(built):
