@@ -196,7 +196,8 @@ class _Clones:
     """The commands of GPFS, with a place to be cut before each change."""
 
     def __init__(self, points, real):
-        for name in ('clone_snap', 'clone_copy', 'clone_redirect'):
+        for name in ('clone_snap', 'clone_copy', 'clone_redirect',
+                     'change_attributes'):
             setattr(self, name, points._before(name, getattr(real, name)))
         self._real = real
 

@@ -94,6 +94,40 @@ class CloneOfClone(Clone):
         return super().prepared(story)
 
 
+class Make(verbs.Verb):
+    """A volume with attributes, beside the other one.
+
+    A user deletes one that failed, and makes another one.
+    """
+
+    depth = 2
+    saga = Saga
+
+    def prepared(self, story):
+        return {'spare': story.rig.new_volume(
+            story.driver, 2, metadata={'replicas': '2'}).id}
+
+    def act(self, saga):
+        made = saga.spare_volume()
+        made.update(saga.driver.create_volume(made))
+        made.save()
+
+    def retry(self, saga):
+        saga.driver.delete_volume(saga.spare_volume())
+        self.act(saga)
+
+    def check_more(self, saga):
+        saga.check_volume(saga.spare_volume(), {}, 2)
+
+
+class CloneWithAttributes(Clone):
+    """Which are set once the clone is there."""
+
+    def prepared(self, story):
+        return {'spare': story.rig.new_volume(
+            story.driver, 2, metadata={'replicas': '2'}).id}
+
+
 class Remove(verbs.Remove):
     """Delete the volume, whose snapshots are deleted and wait."""
 
@@ -152,6 +186,7 @@ BACKENDS = {
 }
 
 VERBS = {
+    'create a volume': Make(),
     'create the first snapshot': Create(snapshots=0),
     'create another snapshot': Create(),
     'delete the newest snapshot': Delete(place=2),
@@ -164,6 +199,7 @@ VERBS = {
     'extend': Extend(),
     'clone': Clone(),
     'clone a clone': CloneOfClone(),
+    'clone with attributes': CloneWithAttributes(),
     'clone a snapshot': Clone(place=1),
     'delete the volume': Remove(),
     'delete the source of a copy': RemoveSource(),
