@@ -17,6 +17,7 @@ once; that it is still the one that is mounted there, the kernel says before
 every call, which asks no server.
 """
 
+import errno
 import os
 
 from remotefs_drivers import errors
@@ -79,12 +80,24 @@ class Mounter:
         """Nothing: it is the operator's."""
 
     def prove(self, path):
-        """Raise unless the same file system is mounted there as before."""
+        """Raise unless the same file system is mounted there as before.
+
+        And alive: where the daemon of GPFS has ended, its mounts are stale.
+        """
         now, before = mounted(path), self._accepted.get(path)
         if now != before:
             raise _unusable(path, 'the file system %s is not mounted at %s '
                                   'any more: mount it (mmmount)'
                                   % tuple(reversed(before or now)))
+        try:
+            os.stat(path)
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+            raise _unusable(path, 'GPFS is down on this host, or was started '
+                                  'again (%s): see "mmgetstate", start it '
+                                  '(mmstartup), and mount the file system '
+                                  '(mmmount)' % error.strerror)
 
 
 def _check(path, as_root):

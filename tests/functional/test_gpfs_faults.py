@@ -153,15 +153,27 @@ def test_a_command_is_slow(one, place):
 
 
 def test_gpfs_is_down(rig, one, place):
-    """Its own commands say it; nothing is changed, and all goes on later."""
+    """Its mount is stale; nothing is changed, and all goes on later."""
     place.storage.set_state(gpfs_places.HOST, 'down')
     try:
-        with pytest.raises(errors.GpfsCommandFailed,
-                           match='make a clone parent'):
+        with pytest.raises(errors.ShareUnavailable, match='mmstartup'):
             one.snap()
         with pytest.raises(errors.GpfsNotReady, match='down.*mmstartup'):
             rig.driver(gpfs_places.DRIVER, stages.section(),
                        **place.options())
+    finally:
+        place.storage.set_state(gpfs_places.HOST, 'active')
+    one.snap()
+    _end(one, place)
+
+
+def test_gpfs_waits_for_others(one, place):
+    """Its own commands say it, and files are still there to read."""
+    place.storage.set_state(gpfs_places.HOST, 'arbitrating')
+    try:
+        with pytest.raises(errors.GpfsCommandFailed,
+                           match='make a clone parent.*arbitrating'):
+            one.snap()
     finally:
         place.storage.set_state(gpfs_places.HOST, 'active')
     one.snap()

@@ -12,6 +12,7 @@
 
 """GPFSDriver at its start: what it must find, and what it says if not."""
 
+import errno
 import os
 
 import pytest
@@ -157,6 +158,18 @@ class TestMounted:
         built.mounts = ('/', '/dev/vda')
         assert not made.is_there(share)
         with pytest.raises(errors.ShareNotMounted, match='gpfs0.*mmmount'):
+            made.prove(share.location)
+
+    def test_it_is_stale(self, mounter, monkeypatch):
+        """As after the end of its daemon."""
+        made, share = mounter
+        made.mount(share)
+
+        def stat(path):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+        monkeypatch.setattr(os, 'stat', stat)
+        with pytest.raises(errors.ShareNotMounted,
+                           match='Stale file handle.*mmstartup'):
             made.prove(share.location)
 
     def test_it_never_was(self, mounter):
