@@ -16,6 +16,7 @@ The rooms, from the top; each imports only from those below it::
 
     posix, nfs, glusterfs, gpfs
                     one driver for each kind of share, thin
+    gpfs_groups     GPFS: groups of volumes, each with a fileset
     remotefs/       the verbs, their locks and decisions
     clonefile       the same as the next one, where the file system makes
                     snapshots and copies

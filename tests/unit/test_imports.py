@@ -30,6 +30,8 @@ FLOORS = [
     ('embedded', 'conformance'),
     # One driver each, thin.
     ('glusterfs', 'gpfs', 'nfs', 'posix'),
+    # Those of GPFS's groups.
+    ('gpfs_groups',),
     # The verbs, for all drivers: they decide.
     ('remotefs',),
     # The same where the file system makes clones.

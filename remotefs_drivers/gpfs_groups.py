@@ -1,0 +1,156 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Groups of volumes, each with a fileset of its own, in GPFS.
+
+As the driver in Cinder's tree has them: the fileset is linked in the folder of
+the volumes, under a name with the id of the group. Clones do not cross
+filesets.
+"""
+
+import os
+
+from cinder.objects import fields
+from cinder.volume import volume_utils
+from oslo_log import log as logging
+
+from remotefs_drivers import errors
+from remotefs_drivers import privileged
+from remotefs_drivers.remotefs import clones
+
+LOG = logging.getLogger(__name__)
+
+#: Of the folder and fileset of a group.
+_GROUP = 'consisgroup-%s'
+_GROUP_MODE = 0o770
+
+
+class GroupDriver(clones.CloneDriver):
+    """Volumes of which some are in a group with a fileset.
+
+    A subclass sets what is None here, when it is set up.
+
+    :ivar _commands: gpfs_commands.Commands
+    :ivar _site: gpfs_site.Site
+    :ivar _share: the one that there is
+    """
+
+    _commands = _site = _share = None
+
+    def _folder_of(self, volume):
+        if volume.group_id and volume_utils.is_group_a_cg_snapshot_type(
+                volume.group):
+            return _GROUP % volume.group_id
+        return ''
+
+    def create_group(self, context, group):
+        """Make the fileset of a group whose snapshots are consistent.
+
+        Of other groups Cinder takes care.
+        """
+        self._refuse_generic(group)
+        name, device = _GROUP % group.id, self._site.device
+        found = self._commands.fileset(device, name)
+        if found is None:
+            self._commands.create_fileset(device, name)
+        path = os.path.join(self._shares.path(self._share), name)
+        if found is None or not found.linked:
+            self._commands.link_fileset(device, name, path)
+        self._open_folder(path)
+        return {'status': fields.GroupStatus.AVAILABLE}
+
+    def _open_folder(self, path):
+        """Let who works on the files work in a folder that root made."""
+        work = self._means.files
+        if not self._shares.call(self._share, 'look', work.is_own, path):
+            work = privileged
+        self._shares.call(self._share, 'chmod', work.open_folder, path,
+                          os.geteuid(), os.getegid(), _GROUP_MODE)
+
+    def delete_group(self, context, group, volumes):
+        """Remove the volumes of a group, and its fileset."""
+        self._refuse_generic(group)
+        updates = [self._delete_of_group(volume) for volume in volumes]
+        status = fields.GroupStatus.DELETED
+        if any(each['status'] != 'deleted' for each in updates):
+            status = fields.GroupStatus.ERROR_DELETING
+        else:
+            self._remove_fileset(_GROUP % group.id)
+        return {'status': status}, updates
+
+    def update_group(self, context, group, add_volumes=None,
+                     remove_volumes=None):
+        """:raises GroupUnsupported: since no file can change its fileset"""
+        self._refuse_generic(group)
+        raise errors.GroupUnsupported(
+            group=group.id, what='to let volumes join or leave it',
+            reason='clones do not cross filesets. Make a volume in the '
+                   'group, and copy')
+
+    def create_group_from_src(self, context, group, volumes,
+                              group_snapshot=None, snapshots=None,
+                              source_group=None, source_vols=None):
+        """:raises GroupUnsupported: clones do not cross filesets"""
+        self._refuse_generic(group)
+        raise errors.GroupUnsupported(
+            group=group.id, what='to make it of another one',
+            reason='clones do not cross filesets. Make the volumes one by '
+                   'one')
+
+    def create_group_snapshot(self, context, group_snapshot, snapshots):
+        """Make a snapshot of each volume of a group."""
+        self._refuse_generic(group_snapshot)
+        return self._each(snapshots, self.create_snapshot,
+                          fields.GroupSnapshotStatus.AVAILABLE,
+                          fields.GroupSnapshotStatus.ERROR)
+
+    def delete_group_snapshot(self, context, group_snapshot, snapshots):
+        """Delete them."""
+        self._refuse_generic(group_snapshot)
+        return self._each(snapshots, self.delete_snapshot,
+                          fields.GroupSnapshotStatus.DELETED,
+                          fields.GroupSnapshotStatus.ERROR_DELETING)
+
+    def _refuse_generic(self, group):
+        """:raises NotImplementedError: for one that is Cinder's to do"""
+        if not volume_utils.is_group_a_cg_snapshot_type(group):
+            raise NotImplementedError()
+
+    def _delete_of_group(self, volume):
+        try:
+            self.delete_volume(volume)
+            return {'id': volume.id, 'status': 'deleted'}
+        except Exception:
+            LOG.exception('Volume %s of a group could not be deleted',
+                          volume.id)
+            return {'id': volume.id, 'status': 'error_deleting'}
+
+    def _remove_fileset(self, name):
+        found = self._commands.fileset(self._site.device, name)
+        if found is None:
+            return
+        if found.linked:
+            self._commands.unlink_fileset(self._site.device, name)
+        self._commands.delete_fileset(self._site.device, name)
+
+    def _each(self, snapshots, verb, done, failed):
+        """Do something to all snapshots of a group; (update, updates)."""
+        updates, status = [], done
+        for snapshot in snapshots:
+            try:
+                verb(snapshot)
+                one = done
+            except Exception:
+                LOG.exception('Snapshot %s of a group failed', snapshot.id)
+                one = status = failed
+            updates.append({'id': snapshot.id, 'status': one})
+        return {'status': status}, updates
