@@ -308,6 +308,8 @@ class TestLocks:
         with open(hosts.a / 'volume', 'r+b') as stream:
             self.set(stream.fileno(), fcntl.F_WRLCK)
             assert self.get(other, fcntl.F_RDLCK) == fcntl.F_WRLCK
+        # The kernel does not wait until FUSE knows of it.
+        _wait(lambda: self.get(other, fcntl.F_RDLCK) == fcntl.F_UNLCK)
         self.set(other, fcntl.F_WRLCK)
 
     def test_waiting_for_it(self, descriptors):

@@ -25,6 +25,7 @@ from hypothesis import settings
 from hypothesis import stateful
 from hypothesis import strategies
 
+from remotefs_drivers.embedded.gpfs import calls
 from remotefs_drivers.embedded.gpfs import cluster as clusters
 from remotefs_drivers.embedded.gpfs import commands
 
@@ -174,7 +175,7 @@ class Clones(stateful.RuleBasedStateMachine):
                 ['mmclone', verb, *names], HOST, (0, 0),
                 {name: os.path.join(self.cluster.root, name)
                  for name in names if name})
-        except commands.Refused:
+        except calls.Refused:
             return False
         return True
 

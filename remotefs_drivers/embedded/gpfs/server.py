@@ -28,6 +28,7 @@ import sys
 import threading
 import time
 
+from remotefs_drivers.embedded.gpfs import calls
 from remotefs_drivers.embedded.gpfs import cluster as clusters
 from remotefs_drivers.embedded.gpfs import commands
 from remotefs_drivers.embedded.gpfs import faults
@@ -203,7 +204,7 @@ class Cluster:
         try:
             return 0, self._programs.run(argv, host, caller, paths,
                                          half), ''
-        except commands.Refused as error:
+        except calls.Refused as error:
             return error.code, '', '%s\n' % error
         except Exception as error:
             LOG.exception('%s failed', argv)
