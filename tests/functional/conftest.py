@@ -41,6 +41,7 @@ from remotefs_drivers.embedded import network
 from remotefs_drivers.embedded import spec
 from tests.functional import attached
 from tests.functional import gluster_places
+from tests.functional import gpfs_hosts
 from tests.functional import stages
 from tests.functional import steps as the_steps
 from tests.harness import backends
@@ -341,6 +342,12 @@ def gpfs(tmp_path):
         for host in 'ab':
             made.mount(host, tmp_path / host)
         yield made
+
+
+@pytest.fixture
+def hosts(gpfs, tmp_path, monkeypatch):
+    """gpfs_hosts.Hosts of it, whose commands are found."""
+    return gpfs_hosts.Hosts(gpfs, tmp_path, monkeypatch)
 
 
 @pytest.fixture
