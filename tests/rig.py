@@ -88,6 +88,8 @@ class Rig:
     def driver(self, path, section='alpha', new_installation=True,
                setup=True, cluster=None, **options):
         """Build a driver by its path, and set it up as the manager does."""
+        # A process that was forked to use it has none yet.
+        coordination.COORDINATOR.start()
         backend = configuration.Configuration(
             manager.volume_backend_opts + cinder_driver.volume_opts,
             config_group=section)
@@ -205,12 +207,15 @@ class Rig:
         """Make the usual queries once, and leave nothing of them.
 
         Whoever is forked from here has them compiled; that takes longer than
-        they do. A connection must not go along.
+        they do. A connection must not go along, nor a lock of SQLite's that
+        another thread has at that moment: the one of the coordination, say,
+        which may be the one to throw connections away.
         """
         kept = self._path + '.kept'
         shutil.copyfile(self._path, kept)
         self._make_queries()
         self.forget_connections()
+        coordination.COORDINATOR.stop()
         os.replace(kept, self._path)
 
     def forget_connections(self):
