@@ -170,10 +170,21 @@ class Child:
         try:
             self._starter.send(b'kill %d' % self._number)
         except OSError:
-            pid = self.pid
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                if pid is not None and os.getsid(pid) == pid:
-                    os.killpg(pid, signal.SIGKILL)
+            self.kill_left()
+
+    def kill_left(self):
+        """Kill its process group, if no starter is there to do so.
+
+        For when the bell can be read from: one that dies takes messages for
+        a moment longer.
+        """
+        notes = self._notes()
+        pid = notes.get('pid')
+        if pid is None or 'exit' in notes:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getsid(pid) == pid:
+                os.killpg(pid, signal.SIGKILL)
 
     def close(self):
         """Close our ends of everything; the child goes on."""

@@ -237,7 +237,9 @@ def _kill(child):
     with selectors.DefaultSelector() as selector:
         selector.register(child.bell, selectors.EVENT_READ)
         # Without a process id it was not begun, and is not going to be.
-        if not selector.select(_LAST) and child.pid is not None:
+        if selector.select(_LAST):
+            child.kill_left()
+        elif child.pid is not None:
             LOG.error('Process %s hangs in the kernel and cannot be killed '
                       'now', child.pid)
 

@@ -252,6 +252,25 @@ class TestKill:
         assert not killed
         line.lose()
 
+    def test_by_a_starter_that_dies_first(self, line, ask, spawned, killed):
+        """It took the message, and nobody reads it."""
+        child = ask()
+        line.work()
+        child.kill()
+        __, (__, slip, bell) = line.starter._running.popitem()
+        starter._close(slip, bell)
+        assert not killed
+        child.kill_left()
+        assert killed == [(1234, 9)]
+
+    def test_what_is_left_of_one_that_has_ended(self, line, ask, spawned,
+                                                killed, monkeypatch):
+        child = ask()
+        line.work()
+        reap(line, monkeypatch, 0)
+        child.kill_left()
+        assert not killed
+
     def test_a_process_id_that_is_somebody_elses(
             self, line, ask, spawned, killed, monkeypatch):
         monkeypatch.setattr(os, 'getsid', lambda pid: pid + 1)

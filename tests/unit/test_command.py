@@ -180,6 +180,9 @@ class Child:
     def kill(self):
         self.was_killed = True
 
+    def kill_left(self):
+        assert self.was_killed
+
     def close(self):
         assert not self.was_closed
         self.was_closed = True
