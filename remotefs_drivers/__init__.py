@@ -24,9 +24,9 @@ The rooms, from the top; each imports only from those below it::
     nova            what the QEMU of a guest does for us, by way of Nova
     hands           how work on the files of one volume is done
     cloner          how the file system makes clones, and parents go
-    gpfs_site, gpfs_attributes, gpfs_images
+    gpfs_site, gpfs_attributes, gpfs_images, gpfs_snapshots
                     what GPFSDriver must find, what metadata may ask of it,
-                    and images that lie in GPFS
+                    images that lie in GPFS, and snapshots of a fileset
     images          images of Glance to volume files, and back
     states          what a volume's state tells a driver
     formats         the recorded formats of a volume; files are never asked

@@ -48,6 +48,8 @@ class CloneFile(volumefile.VolumeFile):
                 reason='it is not plain, or one of a clone parent that goes '
                        'with its last child')
         self._clones = self._hands.clones
+        self._unfinished = self.path_of(
+            names.temporary(self.name, names.NEW_SNAPSHOT))
 
     def recover(self):
         """Take back what a crash has left; the volume may be gone itself.
@@ -71,6 +73,32 @@ class CloneFile(volumefile.VolumeFile):
         """
         self.apply(cloning.create_snapshot(
             self.name, snapshot.id, names.of_snapshot(snapshot), depth))
+
+    def take_frozen(self, snapshot, frozen, dress):
+        """Make a snapshot of what a snapshot of the whole fileset holds.
+
+        That one must not go as long as there are clones of its files. So the
+        data are copied, to a clone that becomes a parent by itself. It gets
+        its name last, and needs no journal: who deletes the snapshot, or the
+        volume, removes what a crash has left.
+
+        :param frozen: path of the volume in the snapshot of the fileset
+        :param dress: called with the path of the file before it has data
+        :raises VolumeFileExists: when the snapshot has a file already
+        """
+        path = self.path_of(names.of_snapshot(snapshot))
+        self._call('look', 'expect_none', path)
+        self.drop_unfinished()
+        with self._hands.removed_on_error(self._unfinished):
+            self._clones.copy(frozen, self._unfinished)
+            dress(self._unfinished)
+            self._clones.split(self._unfinished)
+            self._clones.seal(self._unfinished)
+            self._call('rename', 'rename_new', self._unfinished, path)
+
+    def drop_unfinished(self):
+        """Remove what a crash has left of take_frozen."""
+        self._call('delete', 'remove', self._unfinished)
 
     def drop_snapshot(self, snapshot):
         """Remove a snapshot; returns False when it has no file.

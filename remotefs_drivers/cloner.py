@@ -23,6 +23,8 @@ from remotefs_drivers import privileged
 
 #: Of a parent nobody may write to it, as the driver in Cinder's tree has it.
 _READ_ONLY = 0o640
+#: Seconds for what the disk has not got yet of a whole volume.
+_FLUSH_LIMIT = 3600
 
 
 class Cloner:
@@ -56,6 +58,22 @@ class Cloner:
         self._call('look', 'expect_none', path)
         self._commands.clone_copy(parent, path)
         self._adopt(path, self._mode)
+
+    def split(self, path):
+        """Let a file be nobody's child: the data are copied; 1 child.
+
+        They are on the disk then.
+        """
+        self._commands.clone_split(path)
+        self._call('flush', 'flush', path, limit=_FLUSH_LIMIT)
+
+    def seal(self, path):
+        """Let a file be a parent itself; 1 child process.
+
+        :raises CommandFailed: also when somebody has it open for writing
+        """
+        self._commands.clone_snap(path)
+        self._adopt(path, self._mode & _READ_ONLY)
 
     def redirect(self, path, depth):
         """Let a file do without its immediate parent, if it has too many.

@@ -24,8 +24,10 @@ from cinder.volume import volume_utils
 from oslo_log import log as logging
 
 from remotefs_drivers import errors
+from remotefs_drivers import gpfs_snapshots
 from remotefs_drivers import privileged
 from remotefs_drivers.remotefs import clones
+from remotefs_drivers import states
 
 LOG = logging.getLogger(__name__)
 
@@ -84,7 +86,7 @@ class GroupDriver(clones.CloneDriver):
         if any(each['status'] != 'deleted' for each in updates):
             status = fields.GroupStatus.ERROR_DELETING
         else:
-            self._remove_fileset(_GROUP % group.id)
+            self._remove_fileset(group.id)
         return {'status': status}, updates
 
     def update_group(self, context, group, add_volumes=None,
@@ -107,18 +109,57 @@ class GroupDriver(clones.CloneDriver):
                    'one')
 
     def create_group_snapshot(self, context, group_snapshot, snapshots):
-        """Make a snapshot of each volume of a group."""
+        """Make a snapshot of each volume of a group, all of one moment.
+
+        For that GPFS makes a snapshot of the fileset, from which the data
+        are copied. No guest is asked to be quiet. All or none are made.
+        """
         self._refuse_generic(group_snapshot)
-        return self._each(snapshots, self.create_snapshot,
-                          fields.GroupSnapshotStatus.AVAILABLE,
-                          fields.GroupSnapshotStatus.ERROR)
+        made = []
+        try:
+            with self._snapshots_of(group_snapshot.group_id).taken(
+                    group_snapshot.id):
+                for snapshot in snapshots:
+                    self._take_frozen(snapshot, group_snapshot.id)
+                    made.append(snapshot)
+        except Exception:
+            LOG.exception('Group snapshot %s could not be made, its %d '
+                          'snapshots are taken back', group_snapshot.id,
+                          len(made))
+            self._each(made, self.delete_snapshot, None, None)
+            return _same(snapshots, fields.GroupSnapshotStatus.ERROR)
+        return _same(snapshots, fields.GroupSnapshotStatus.AVAILABLE)
+
+    def _take_frozen(self, snapshot, name):
+        volume = snapshot.volume
+        states.refuse_encrypted(volume)
+        # The moment is over: this is for the files that are made.
+        with self._locks.volumes(volume.id):
+            file = self._file_of(volume)
+            file.take_frozen(snapshot, gpfs_snapshots.path(file.path, name),
+                             lambda path: self._dress(volume, path))
 
     def delete_group_snapshot(self, context, group_snapshot, snapshots):
-        """Delete them."""
+        """Delete them, and what a crash has left while they were made."""
         self._refuse_generic(group_snapshot)
+        try:
+            # Clones of what is in the fileset's snapshot go before it.
+            for snapshot in snapshots:
+                with self._locks.volumes(snapshot.volume_id):
+                    self._file_of(snapshot.volume).drop_unfinished()
+            self._snapshots_of(group_snapshot.group_id).remove(
+                group_snapshot.id)
+        except Exception:
+            LOG.exception('What is left of the creation of group snapshot '
+                          '%s could not be removed', group_snapshot.id)
+            return _same(snapshots, fields.GroupSnapshotStatus.ERROR_DELETING)
         return self._each(snapshots, self.delete_snapshot,
                           fields.GroupSnapshotStatus.DELETED,
                           fields.GroupSnapshotStatus.ERROR_DELETING)
+
+    def _snapshots_of(self, group_id):
+        return gpfs_snapshots.Snapshots(self._commands, self._site.device,
+                                        _GROUP % group_id)
 
     def _refuse_generic(self, group):
         """:raises NotImplementedError: for one that is Cinder's to do"""
@@ -134,10 +175,13 @@ class GroupDriver(clones.CloneDriver):
                           volume.id)
             return {'id': volume.id, 'status': 'error_deleting'}
 
-    def _remove_fileset(self, name):
+    def _remove_fileset(self, group_id):
+        name = _GROUP % group_id
         found = self._commands.fileset(self._site.device, name)
         if found is None:
             return
+        # GPFS deletes no fileset that has any.
+        self._snapshots_of(group_id).remove_all()
         if found.linked:
             self._commands.unlink_fileset(self._site.device, name)
         self._commands.delete_fileset(self._site.device, name)
@@ -154,3 +198,9 @@ class GroupDriver(clones.CloneDriver):
                 one = status = failed
             updates.append({'id': snapshot.id, 'status': one})
         return {'status': status}, updates
+
+
+def _same(snapshots, status):
+    """What becomes of a group snapshot, and of all of its snapshots."""
+    return {'status': status}, [{'id': snapshot.id, 'status': status}
+                                for snapshot in snapshots]

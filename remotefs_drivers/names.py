@@ -29,10 +29,13 @@ NEW_OVERLAY = 'new-overlay'
 NEW_BASE = 'new-base'
 #: What a volume will be that is reverted, where the file system makes clones.
 NEW_CLONE = 'new-clone'
+#: What will be a snapshot, made of one of the whole group's fileset.
+NEW_SNAPSHOT = 'new-snapshot'
 #: The table or the journal, until it is written and takes its name.
 NEW_TEXT = 'new-text'
 
-_PURPOSES = (PLAIN_COPY, NEW_OVERLAY, NEW_BASE, NEW_CLONE, NEW_TEXT)
+_PURPOSES = (PLAIN_COPY, NEW_OVERLAY, NEW_BASE, NEW_CLONE, NEW_SNAPSHOT,
+             NEW_TEXT)
 
 
 def of(volume):

@@ -20,13 +20,15 @@ A child can become a parent of others in its turn::
     snapshot-a  <-  snapshot-b  <-  volume-1
                 <-  volume-2
 
-=========================  ==================================================
-``volume-<id>``            the volume, always raw
-``snapshot-<id>``          a parent: what a snapshot holds
-``volume-<new id>.snap``   a parent, in between a volume and its copy
-``snapshot-<id>.ts``       a parent: what a snapshot held that is deleted
-``.volume-<id>.new-clone`` what the volume will be, while it is reverted
-=========================  ==================================================
+============================  ===============================================
+``volume-<id>``               the volume, always raw
+``snapshot-<id>``             a parent: what a snapshot holds
+``volume-<new id>.snap``      a parent, in between a volume and its copy
+``snapshot-<id>.ts``          a parent: what a snapshot held that is deleted
+``.volume-<id>.new-clone``    what the volume will be, while it is reverted
+``.volume-<id>.new-snapshot`` what a snapshot will hold, while it is made of
+                              one of the whole fileset
+============================  ===============================================
 
 The names are those of the driver in Cinder's tree, which can go on with what
 lies there.

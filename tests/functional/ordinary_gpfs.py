@@ -20,9 +20,13 @@ what each verb left; what goes wrong is a traceback.
 import os
 import shlex
 import sys
+import types
 import warnings
 
+from cinder import objects
+from cinder.volume import volume_utils
 from oslo_privsep import priv_context
+from oslo_utils import uuidutils
 
 from tests.functional import gpfs_places
 from tests import rig
@@ -56,8 +60,31 @@ def main():
     the_rig.delete_snapshot(driver, snapshot)
     for each in (volume, clone):
         driver.delete_volume(each)
+    _take_of_group(the_rig, driver, folder)
     print('left', sorted(name for name in os.listdir(folder)
                          if not name.startswith('.')))
+
+
+def _take_of_group(the_rig, driver, folder):
+    """A group snapshot, whose files come from what is root's alone."""
+    volume_utils.is_group_a_cg_snapshot_type = lambda group: True
+    objects.Volume.group = None
+    group, taken = [types.SimpleNamespace(id=uuidutils.generate_uuid())
+                    for __ in range(2)]
+    taken.group_id = group.id
+    driver.create_group(the_rig.context, group)
+    volume = the_rig.volume(driver, group_id=group.id)
+    snapshots = [the_rig.new_snapshot(volume)]
+    update, __ = driver.create_group_snapshot(the_rig.context, taken,
+                                              snapshots)
+    assert update == {'status': 'available'}, update
+    _report('group', os.path.join(folder, 'consisgroup-' + group.id,
+                                  snapshots[0].name))
+    update, __ = driver.delete_group_snapshot(the_rig.context, taken,
+                                              snapshots)
+    assert update == {'status': 'deleted'}, update
+    update, __ = driver.delete_group(the_rig.context, group, [volume])
+    assert update == {'status': 'deleted'}, update
 
 
 def _report(verb, path):

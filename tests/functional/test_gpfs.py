@@ -339,6 +339,14 @@ def test_a_consistent_group(user):
     snapshot = cinder.group_snapshots.create(group.id)
     user.until(lambda: cinder.group_snapshots.get(
         snapshot.id).status == 'available', 'the snapshots')
+    taken = [each for each in cinder.volume_snapshots.list()
+             if each.volume_id in {volume.id for volume in volumes}]
+    assert [each.status for each in taken] == ['available'] * 2
+    assert 'mmcrsnapshot' in user.place.asked()
+    of_snapshot = user.create('raw', snapshot_id=taken[0].id)
+    content.assert_same(
+        user.path(of_snapshot), 'raw', os.path.join(
+            user.place.path(name), 'snapshot-' + taken[0].id), 'raw')
     path = os.path.join(user.place.path(name), 'volume-' + volumes[0].id)
     content.write(path, 'raw', 0xab, 0, MIB)
     # Out of the group it is a copy, within it a clone.
@@ -353,7 +361,7 @@ def test_a_consistent_group(user):
     cinder.groups.delete(group.id, delete_volumes=True)
     user.until(lambda: not cinder.groups.list(), 'the end of the group')
     assert name not in user.place.names()
-    user.delete(outside)
+    user.delete(outside, of_snapshot)
     cinder.group_types.delete(kind.id)
 
 

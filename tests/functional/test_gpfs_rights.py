@@ -73,12 +73,13 @@ def test_all_is_done(configuration, home, place, secure):
         code, out = run(configuration, helper, home, place, secure)
     assert code == 0, out
     said = [line for line in out.splitlines() if line.startswith(
-        ('create', 'snapshot', 'clone', 'revert', 'left'))]
+        ('create', 'snapshot', 'clone', 'revert', 'group', 'left'))]
     assert said == [
         'create %d 0o660 %d' % (owner, GIB),
         'snapshot %d 0o640 %d' % (owner, GIB),
         'clone %d 0o660 %d' % (owner, 3 * GIB),
         'revert %d 0o660 %d' % (owner, 2 * GIB),
+        'group %d 0o640 %d' % (owner, GIB),
         'left []'], out
     assert 'mmclone snap' in place.asked()
 

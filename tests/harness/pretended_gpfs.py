@@ -25,6 +25,7 @@ Real commands, programs over a FUSE file system, are in embedded.gpfs.
 import errno
 import json
 import os
+import shutil
 import stat
 import uuid
 
@@ -34,6 +35,7 @@ from remotefs_drivers.gpfs_commands import requests
 from remotefs_drivers.store import files
 
 _KEY = 'user.gpfs'
+_SNAPSHOTS = '.snapshots'
 _PIECE = 1 << 20
 
 
@@ -46,6 +48,7 @@ class Gpfs:
     :ivar device: its name
     :ivar pool_names: storage pools that there are
     :ivar filesets: folder -> name of the fileset that is linked there
+    :ivar dependent: names of those that can have no snapshots
     :ivar attributes_of: path -> requests.Wanted, of what was changed
     """
 
@@ -57,6 +60,7 @@ class Gpfs:
         self.pool_names = {'system', 'fast'}
         self.filesets = {self.folder: 'root'}
         self.unlinked = set()
+        self.dependent = set()
         self.attributes_of = {}
         self.said = {'state': 'active', 'release': (5, 2, 1, 0),
                      'filesystem_release': (5, 2, 1, 0),
@@ -143,23 +147,32 @@ class Gpfs:
         def unlink():
             path, = [path for path, each in self.filesets.items()
                      if each == name]
-            os.rename(path, path + '.unlinked')
+            os.rename(path, os.path.join(self.folder, name + '.unlinked'))
             del self.filesets[path]
             self.unlinked.add(name)
         return self._do('unlink_fileset', unlink, device, name)
 
     def delete_fileset(self, device, name):
-        return self._do('delete_fileset', lambda: self.unlinked.remove(name),
-                        device, name)
+        def delete():
+            if os.path.isdir(os.path.join(self.folder, name + '.unlinked',
+                                          _SNAPSHOTS)):
+                raise failed('Fileset %s has snapshots' % name)
+            self.unlinked.remove(name)
+        return self._do('delete_fileset', delete, device, name)
 
     def create_snapshot(self, device, fileset, name):
-        raise NotImplementedError()
+        return self._do('create_snapshot',
+                        lambda: self._freeze(fileset, name), device, fileset,
+                        name)
 
     def delete_snapshot(self, device, fileset, name):
-        raise NotImplementedError()
+        return self._do('delete_snapshot', lambda: self._thaw(fileset, name),
+                        device, fileset, name)
 
     def snapshots(self, device, fileset):
-        raise NotImplementedError()
+        return self._do('snapshots', lambda: [
+            output.Snapshot(name, 'Valid', fileset, '1')
+            for name in self._snapshots(fileset)], device, fileset)
 
     # What the file system refuses
 
@@ -206,10 +219,14 @@ class Gpfs:
     def _copy(self, parent, destination):
         self._check_free(destination)
         told = _told(parent)
-        if not (told and told['is_parent']):
-            raise failed('%s is no clone parent' % parent)
         if self._fileset_of(parent) != self._fileset_of(destination):
             raise failed('Invalid cross-device link')
+        snapshot = os.path.dirname(parent)
+        if os.path.basename(os.path.dirname(snapshot)) == _SNAPSHOTS:
+            self._make(parent, destination, 1, snapshot, is_parent=False)
+            return
+        if not (told and told['is_parent']):
+            raise failed('%s is no clone parent' % parent)
         self._make(parent, destination, told['depth'] + 1, told['id'],
                    is_parent=False)
 
@@ -230,6 +247,44 @@ class Gpfs:
             if other and other['id'] == told['parent']:
                 inode = os.lstat(each).st_ino
         return output.Clone(told['is_parent'], told['depth'], inode)
+
+    def _freeze(self, fileset, name):
+        top = self._top(fileset)
+        into = os.path.join(top, _SNAPSHOTS, name)
+        if fileset in self.dependent:
+            raise failed('Fileset %s is not independent' % fileset)
+        if os.path.isdir(into):
+            raise failed('Snapshot %s already exists' % name)
+        found = [entry.name for entry in os.scandir(top)
+                 if entry.is_file(follow_symlinks=False)]
+        os.makedirs(into)
+        for each in found:
+            _copy_sparse(os.path.join(top, each), os.path.join(into, each))
+
+    def _thaw(self, fileset, name):
+        """Clones of what is in a snapshot lose their content with it."""
+        if name not in self._snapshots(fileset):
+            raise failed('Snapshot %s was not found' % name)
+        top = self._top(fileset)
+        into = os.path.join(top, _SNAPSHOTS, name)
+        for path in self._all(os.path.join(top, '-')):
+            told = _told(path)
+            if told and told['parent'] == into:
+                os.truncate(path, 0)
+        shutil.rmtree(into)
+        # One can look for the folder as long as there are any.
+        if not self._snapshots(fileset):
+            os.rmdir(os.path.join(top, _SNAPSHOTS))
+
+    def _snapshots(self, fileset):
+        folder = os.path.join(self._top(fileset), _SNAPSHOTS)
+        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+    def _top(self, fileset):
+        if fileset in self.unlinked:
+            return os.path.join(self.folder, fileset + '.unlinked')
+        return next(path for path, each in self.filesets.items()
+                    if each == fileset)
 
     def _make(self, source, target, depth, parent, is_parent):
         """As one step: the file is there with all that is told of it."""

@@ -19,6 +19,7 @@ import pytest
 
 from remotefs_drivers import cloner
 from remotefs_drivers import errors
+from remotefs_drivers.gpfs_commands import output
 from remotefs_drivers import privileged
 from remotefs_drivers.store import direct
 from remotefs_drivers.store import parents
@@ -47,7 +48,7 @@ def made(gpfs, path):
     return cloner.Cloner(gpfs, call, 0o660)
 
 
-def call(what, function, path, *args):
+def call(what, function, path, *args, limit=None):
     try:
         return getattr(direct, function)(path, *args)
     except FileExistsError:
@@ -79,6 +80,16 @@ def test_what_root_makes_is_given_to_the_service(made, path, monkeypatch):
     made.copy(path(S), path(C))
     own = os.geteuid(), os.getegid()
     assert given == [(path(S), *own), (path(C), *own)]
+
+
+def test_a_child_becomes_a_parent_that_needs_nobody(made, gpfs, path):
+    made.snap(path(V), path(S))
+    made.copy(path(S), path(C))
+    made.split(path(C))
+    made.seal(path(C))
+    assert gpfs.clone_show(path(C)) == output.Clone(True, 0, None)
+    assert mode(path(C)) == 0o640
+    assert things.read(path(C)) == things.TEXT
 
 
 def test_nothing_is_overwritten(made, gpfs, path):

@@ -219,27 +219,6 @@ class TestGroups:
         assert fakes.content(os.path.join(
             built.folder, 'a', copy.name)) == b'first'
 
-    def test_snapshots_of_all(self, built, driver, group):
-        volumes = [self.member(driver, group) for __ in range(3)]
-        snapshots = [fakes.Snapshot(volume) for volume in volumes]
-        update, updates = driver.create_group_snapshot(None, group,
-                                                       snapshots)
-        assert update == {'status': 'available'}
-        assert updates == [{'id': each.id, 'status': 'available'}
-                           for each in snapshots]
-        update, updates = driver.delete_group_snapshot(None, group,
-                                                       snapshots)
-        assert update == {'status': 'deleted'}
-
-    def test_one_snapshot_fails(self, built, driver, group):
-        volumes = [self.member(driver, group) for __ in range(2)]
-        os.remove(driver.local_path(volumes[0]))
-        snapshots = [fakes.Snapshot(volume) for volume in volumes]
-        update, updates = driver.create_group_snapshot(None, group,
-                                                       snapshots)
-        assert update == {'status': 'error'}
-        assert [each['status'] for each in updates] == ['error', 'available']
-
     def test_all_goes(self, built, driver, group):
         volume = self.member(driver, group)
         update, updates = driver.delete_group(None, group, [volume])

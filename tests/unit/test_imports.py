@@ -42,7 +42,8 @@ FLOORS = [
     ('hands',),
     # What they decide by, and Glance.
     ('attachments', 'cloner', 'settings', 'formats', 'gpfs_attributes',
-     'gpfs_images', 'gpfs_site', 'images', 'locks', 'options', 'states'),
+     'gpfs_images', 'gpfs_site', 'gpfs_snapshots', 'images', 'locks',
+     'options', 'states'),
     # What hosts are told; pure.
     ('connections',),
     # Where a share is, and whether it answers.

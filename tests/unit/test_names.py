@@ -85,7 +85,7 @@ def test_all_temporary():
     assert set(names.all_temporary('volume-1')) == {
         names.temporary('volume-1', purpose) for purpose in (
             names.PLAIN_COPY, names.NEW_OVERLAY, names.NEW_BASE,
-            names.NEW_CLONE, names.NEW_TEXT)}
+            names.NEW_CLONE, names.NEW_SNAPSHOT, names.NEW_TEXT)}
 
 
 def test_no_temporary_file_is_a_layer():

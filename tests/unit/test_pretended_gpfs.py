@@ -146,6 +146,53 @@ def test_a_fileset(gpfs, path):
     assert gpfs.fileset('gpfs0', 'group') is None
 
 
+class TestSnapshots:
+    @pytest.fixture
+    def group(self, gpfs, path):
+        gpfs.create_fileset('gpfs0', 'group')
+        gpfs.link_fileset('gpfs0', 'group', path('group'))
+        things.file(path('group/volume'), b'before')
+        gpfs.create_snapshot('gpfs0', 'group', 's')
+        things.file(path('group/volume'), b'after!')
+
+    def test_it_holds_what_was(self, gpfs, group, path):
+        gpfs.clone_copy(path('group/.snapshots/s/volume'),
+                        path('group/copy'))
+        assert things.read(path('group/copy')) == b'before'
+        assert [each.name for each in gpfs.snapshots('gpfs0', 'group')] == [
+            's']
+
+    @pytest.mark.parametrize('split', [False, True])
+    def test_its_clones_need_it(self, gpfs, group, path, split):
+        gpfs.clone_copy(path('group/.snapshots/s/volume'),
+                        path('group/copy'))
+        if split:
+            gpfs.clone_split(path('group/copy'))
+        gpfs.delete_snapshot('gpfs0', 'group', 's')
+        assert things.read(path('group/copy')) == (b'before' if split
+                                                   else b'')
+        assert gpfs.snapshots('gpfs0', 'group') == []
+
+    @pytest.mark.parametrize('verb, name, word', [
+        ('create_snapshot', 's', 'exists'),
+        ('delete_snapshot', 'x', 'not found')])
+    def test_refused(self, gpfs, group, verb, name, word):
+        with pytest.raises(errors.GpfsCommandFailed, match=word):
+            getattr(gpfs, verb)('gpfs0', 'group', name)
+
+    def test_one_that_is_not_independent(self, gpfs, group):
+        gpfs.dependent.add('group')
+        with pytest.raises(errors.GpfsCommandFailed, match='independent'):
+            gpfs.create_snapshot('gpfs0', 'group', 't')
+
+    def test_its_fileset_stays(self, gpfs, group):
+        gpfs.unlink_fileset('gpfs0', 'group')
+        with pytest.raises(errors.GpfsCommandFailed, match='has snapshots'):
+            gpfs.delete_fileset('gpfs0', 'group')
+        gpfs.delete_snapshot('gpfs0', 'group', 's')
+        gpfs.delete_fileset('gpfs0', 'group')
+
+
 def test_what_is_outside(gpfs):
     with pytest.raises(errors.GpfsCommandFailed, match='not in a GPFS'):
         gpfs.attributes('/usr/bin')

@@ -28,8 +28,9 @@ The rules, by IBM's documentation:
 * Nothing is linked, renamed or cloned from one fileset to another (EXDEV).
 * A fileset is a folder where it is linked; that one is not removed or
   renamed by rmdir or mv (EPERM).
-* A snapshot of a fileset is below .snapshots in it and cannot be written. A
-  clone of a file in it cannot be read (EIO) once the snapshot is deleted.
+* A snapshot of a fileset is of one moment: nothing is written meanwhile. It
+  is below .snapshots in it and cannot be written. A clone of a file in it
+  cannot be read (EIO) once the snapshot is deleted.
 
 A file is known by its inode and generation. Everything is under one lock.
 """

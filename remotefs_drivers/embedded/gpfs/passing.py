@@ -233,10 +233,11 @@ class Files:
             raise OSError(errno.EROFS, 'part of a snapshot')
         if valid & _SIZE:
             self._cluster.check_written(node.ino, node.descriptor)
-            if valid & _HANDLE:
-                os.ftruncate(self._handles[handle].descriptor, size)
-            else:
-                os.truncate(node.path, size)
+            with self._cluster.lock:
+                if valid & _HANDLE:
+                    os.ftruncate(self._handles[handle].descriptor, size)
+                else:
+                    os.truncate(node.path, size)
         if valid & (_UID | _GID):
             os.chown(node.path, uid if valid & _UID else -1,
                      gid if valid & _GID else -1)
@@ -312,8 +313,10 @@ class Files:
     def write(self, request):
         handle, offset, size = kernel.WRITE.unpack_from(request.data)[:3]
         start = kernel.WRITE.size
-        done = os.pwrite(self._handles[handle].descriptor,
-                         request.data[start:start + size], offset)
+        # Not in the midst of a snapshot, which is of one moment.
+        with self._cluster.lock:
+            done = os.pwrite(self._handles[handle].descriptor,
+                             request.data[start:start + size], offset)
         return kernel.WRITTEN.pack(done, 0)
 
     def fsync(self, request):
@@ -325,8 +328,9 @@ class Files:
     def fallocate(self, request):
         handle, offset, length, mode, __ = kernel.FALLOCATE.unpack_from(
             request.data)
-        _call('fallocate64', self._handles[handle].descriptor, mode,
-              ctypes.c_int64(offset), ctypes.c_int64(length))
+        with self._cluster.lock:
+            _call('fallocate64', self._handles[handle].descriptor, mode,
+                  ctypes.c_int64(offset), ctypes.c_int64(length))
         return b''
 
     def lseek(self, request):
@@ -338,9 +342,11 @@ class Files:
         (source, start, __, target, to, size, __) = kernel.COPY.unpack_from(
             request.data)
         # What is beneath would share blocks, and the answer has 32 bits.
-        done = os.copy_file_range(
-            self._handles[source].descriptor,
-            self._handles[target].descriptor, min(size, 1 << 30), start, to)
+        with self._cluster.lock:
+            done = os.copy_file_range(
+                self._handles[source].descriptor,
+                self._handles[target].descriptor, min(size, 1 << 30), start,
+                to)
         return kernel.WRITTEN.pack(done, 0)
 
     def flush(self, request):
