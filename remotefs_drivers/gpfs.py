@@ -254,14 +254,19 @@ class GPFSDriver(gpfs_groups.GroupDriver):
         return 'GPFSDriver:%s:%s' % (self._site.cluster_id,
                                      self._own.mount_point_base)
 
+    def _site_features(self):
+        """Of each pool: the scheduler looks nowhere else."""
+        found = dict(location_info=self._location_info(),
+                     storage_pool=self._own.storage_pool,
+                     consistencygroup_support=True,
+                     consistent_group_snapshot_enabled=True)
+        if self._site.encryption:
+            found['gpfs_encryption_rest'] = True
+        return found
+
     def _update_volume_stats(self):
         super()._update_volume_stats()
-        self._stats.update(location_info=self._location_info(),
-                           storage_pool=self._own.storage_pool,
-                           consistencygroup_support=True,
-                           consistent_group_snapshot_enabled=True)
-        if self._site.encryption:
-            self._stats['gpfs_encryption_rest'] = True
+        self._stats.update(self._site_features())
         if self._own.pool_per_storage_pool:
             self._stats['pools'] = [
                 self._stats_of(name, room) for name, room
@@ -269,7 +274,8 @@ class GPFSDriver(gpfs_groups.GroupDriver):
 
     def _stats_of(self, name, room):
         return dict(stats.pool(self._settings, name, [room],
-                               self._features()),
+                               {**self._features(),
+                                **self._site_features()}),
                     storage_pool=name,
                     filter_function=self.get_filter_function(),
                     goodness_function=self.get_goodness_function())

@@ -398,6 +398,10 @@ class TestPools:
             pool['storage_pool'], pool['multiattach'])
             for pool in pools} == {'fast': (100, 60, 'fast', True),
                                    'system': (100, 60, 'system', True)}
+        # It looks for these in the pool alone.
+        assert {(pool['location_info'],
+                 pool['consistent_group_snapshot_enabled'])
+                for pool in pools} == {(driver._location_info(), True)}
 
     @pytest.mark.parametrize('away', ['command', 'mount'])
     def test_gpfs_is_away(self, built, driver, away):
