@@ -27,11 +27,8 @@ from remotefs_drivers.share import mountinfo
 
 def mounted(path):
     """(mount point, source) of the file system that a path is in."""
-    while True:
-        mount = mountinfo.find(path)
-        if mount is not None or path == '/':
-            return path, mount and mount.source
-        path = os.path.dirname(path)
+    point, mount = mountinfo.holding(path) or ('/', None)
+    return point, mount and mount.source
 
 
 class Mounter:

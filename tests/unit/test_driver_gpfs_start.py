@@ -216,11 +216,12 @@ class TestMounted:
 def test_what_is_mounted(monkeypatch, path, expected):
     there = {'/': '/dev/vda', '/gpfs/fs1': 'fs1'}
     monkeypatch.setattr(
-        mountinfo, 'find', lambda path: there.get(path) and mountinfo.Mount(
-            there[path], 'gpfs', False))
+        mountinfo._watch, 'lookup', lambda: lambda path: there.get(path) and
+        mountinfo.Mount(there[path], 'gpfs', False))
     assert share_gpfs.mounted(path) == expected
 
 
 def test_nothing_is_mounted(monkeypatch):
-    monkeypatch.setattr(mountinfo, 'find', lambda path: None)
+    monkeypatch.setattr(mountinfo._watch, 'lookup',
+                        lambda: lambda path: None)
     assert share_gpfs.mounted('/a/b') == ('/', None)
