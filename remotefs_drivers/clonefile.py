@@ -29,6 +29,8 @@ from remotefs_drivers.chain import model
 from remotefs_drivers import errors
 from remotefs_drivers import formats
 from remotefs_drivers import names
+from remotefs_drivers.qemu import image
+from remotefs_drivers.qemu import mkfs
 from remotefs_drivers import volumefile
 
 LOG = logging.getLogger(__name__)
@@ -178,7 +180,7 @@ class CloneFile(volumefile.VolumeFile):
     def copy_of_parent(self, path):
         """Make it, a copy of a clone parent anywhere in its fileset."""
         self._begin_copy()
-        with self._hands.removed_on_error(self.path):
+        with self.removed_on_error():
             self._clones.copy(path, self.path)
             self._call('extend', 'grow', self.path,
                        self._volume.size * units.Gi)
@@ -203,6 +205,23 @@ class CloneFile(volumefile.VolumeFile):
         # What has the name is not ours to remove when it fails.
         self._call('look', 'expect_none', self.path)
         formats.record(self._volume, 'raw', self.share.location)
+
+    # Filling a new one
+
+    def removed_on_error(self):
+        """A context that leaves no file of a new volume after an error."""
+        return self._hands.removed_on_error(self.path)
+
+    def make_filesystem(self, fstype, label):
+        """Make a file system in it, as long as it is new and raw."""
+        self.run(mkfs.make(self.path, fstype, label))
+
+    def fill(self, source, source_format):
+        """Copy any image into it, as long as it is new and raw.
+
+        :raises CommandFailed: when the image cannot be read
+        """
+        self.run(image.convert(source, source_format, self.path, 'raw'))
 
     # Removing
 

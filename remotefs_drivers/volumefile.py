@@ -30,7 +30,6 @@ from remotefs_drivers import formats
 from remotefs_drivers import hands
 from remotefs_drivers import names
 from remotefs_drivers.qemu import image
-from remotefs_drivers.qemu import mkfs
 from remotefs_drivers import states
 from remotefs_drivers.store import allocate
 from remotefs_drivers.store import copying
@@ -258,17 +257,6 @@ class VolumeFile:
             else:
                 self._fill(path, chain.active, file_format, alone)
 
-    def make_filesystem(self, fstype, label):
-        """Make a file system in it, as long as it is new and raw."""
-        self.run(mkfs.make(self.path, fstype, label))
-
-    def fill(self, source, source_format):
-        """Copy any image into it, as long as it is new and raw.
-
-        :raises CommandFailed: when the image cannot be read
-        """
-        self.run(image.convert(source, source_format, self.path, 'raw'))
-
     def _fill(self, path, layer, file_format, alone):
         """Copy what a chain holds into the empty file.
 
@@ -365,10 +353,6 @@ class VolumeFile:
             self._call('extend', 'grow', self.path_of(active.name), size)
         else:
             self.grow(chain, self._volume.size)
-
-    def removed_on_error(self):
-        """A context that leaves no file of a new volume after an error."""
-        return self._hands.removed_on_error(self.path)
 
     def delete(self):
         """Remove all that there is. Returns whether there was anything."""
