@@ -395,8 +395,9 @@ class Executor:
 
     def _hand_over(self):
         """Make the calls that wait in this block."""
-        row, self._row = self._row, self._row and []
+        row = self._row
         if row:
+            self._row = []
             self._hands.call_all(row[0][0], [each[1:] for each in row])
 
     def _path(self, name):

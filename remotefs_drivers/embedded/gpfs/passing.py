@@ -44,7 +44,6 @@ _ATIME, _MTIME, _HANDLE = 1 << 4, 1 << 5, 1 << 6
 _ATIME_NOW, _MTIME_NOW = 1 << 7, 1 << 8
 
 _FLOCK = 1 << 0
-_FLOCK_UNLOCK = 1 << 1
 
 #: An open file.
 Handle = collections.namedtuple('Handle', 'descriptor ino writes')
