@@ -22,7 +22,6 @@ import os
 import statistics
 import sys
 import tempfile
-from unittest import mock
 
 from remotefs_drivers.embedded import rights
 
@@ -147,8 +146,7 @@ def main():
             prefix='remotefs-bench-'))
         place = gpfs_places.Place(stack, folder, level='1404',
                                   version='14.10 (4.1.0.4)')
-        stack.enter_context(mock.patch.dict(
-            os.environ, PATH=place.storage.path(gpfs_places.HOST)))
+        stack.enter_context(place.programs())
         rig = rigs.Rig(stack.enter_context(tempfile.TemporaryDirectory()))
         benches = [Bench(rig, rig.driver(path, section, **place.options(
             nas_secure_file_operations='false') if section == 'ours'

@@ -16,8 +16,11 @@ Where Glance keeps its images is in it as well. As root the emulation shares
 blocks by XFS, and everything in it is made by root.
 """
 
+import contextlib
 import os
 from unittest import mock
+
+from oslo_privsep import priv_context
 
 from remotefs_drivers.embedded import cloud as clouds
 from tests.functional import stages
@@ -65,6 +68,20 @@ class Place:
     def programs(self):
         """A context in which the programs of GPFS are found."""
         return mock.patch.dict(os.environ, PATH=self.storage.path(HOST))
+
+    @contextlib.contextmanager
+    def for_root(self):
+        """The same for drivers of this process, which is root's.
+
+        Root needs no daemon: see embedded.rights, of which this is a part
+        for the time of a test.
+        """
+        nobody_else = property(lambda context: False,
+                               lambda context, value: None)
+        with self.programs(), mock.patch.object(
+                priv_context.PrivContext, 'client_mode', nobody_else,
+                create=True):
+            yield
 
     def asked(self):
         """What GPFS was asked for since the last time; without hosts."""

@@ -21,7 +21,6 @@ import time
 
 from cinder import exception
 from cinder import objects
-from oslo_privsep import priv_context
 import pytest
 
 from remotefs_drivers import errors
@@ -37,14 +36,10 @@ LIMIT = 2
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(tmp_path):
     with contextlib.ExitStack() as stack:
         made = gpfs_places.Place(stack, str(tmp_path / 'place'))
-        monkeypatch.setenv('PATH', made.storage.path(gpfs_places.HOST))
-        monkeypatch.setattr(
-            priv_context.PrivContext, 'client_mode',
-            property(lambda context: False, lambda context, value: None),
-            raising=False)
+        stack.enter_context(made.for_root())
         yield made
 
 

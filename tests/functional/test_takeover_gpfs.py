@@ -18,7 +18,6 @@ On the emulated GPFS, for root, as whom that driver works.
 import contextlib
 import os
 
-from oslo_privsep import priv_context
 import pytest
 
 from tests.functional import gpfs_places
@@ -32,19 +31,13 @@ _OF_OLD = {'nas_secure_file_operations': 'false'}
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(tmp_path):
     with contextlib.ExitStack() as stack:
         # The one in the tree reads no other form of a release, and cannot
         # tell the scheduler anything on an older one.
         made = gpfs_places.Place(stack, str(tmp_path / 'place'),
                                  level='1404', version='14.10 (4.1.0.4)')
-        monkeypatch.setenv('PATH', made.storage.path(gpfs_places.HOST))
-        # Root needs no daemon: see embedded.rights, of which this is a part
-        # for the time of a test.
-        monkeypatch.setattr(
-            priv_context.PrivContext, 'client_mode',
-            property(lambda context: False, lambda context, value: None),
-            raising=False)
+        stack.enter_context(made.for_root())
         yield made
 
 

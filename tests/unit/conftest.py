@@ -28,6 +28,22 @@ def built(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def gpfs(tmp_path, monkeypatch):
+    """pretended_gpfs.Gpfs, with a folder that ``path`` is about."""
+    # Not above, as in the next one.
+    from tests.harness import pretended_gpfs
+    made = pretended_gpfs.Gpfs(tmp_path)
+    made.install(monkeypatch.setattr)
+    return made
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The path of a file of a name, which may be there."""
+    return lambda name: str(tmp_path / name)
+
+
+@pytest.fixture
 def clock(monkeypatch):
     """The time by which failed mounts are remembered; fakes.Clock."""
     # Not above: it takes all of Cinder along.

@@ -30,19 +30,6 @@ V, S, C = 'volume-1', 'snapshot-a', 'volume-2'
 
 
 @pytest.fixture
-def gpfs(tmp_path, monkeypatch):
-    made = pretended_gpfs.Gpfs(tmp_path)
-    made.install(monkeypatch.setattr)
-    return made
-
-
-@pytest.fixture
-def path(tmp_path):
-    """Of a file of a name, which may be there."""
-    return lambda name: str(tmp_path / name)
-
-
-@pytest.fixture
 def made(gpfs, path):
     things.file(path(V))
     return cloner.Cloner(gpfs, call, 0o660)

@@ -19,21 +19,7 @@ import os
 import pytest
 
 from remotefs_drivers.store import parents
-from tests.harness import pretended_gpfs
 from tests.unit import things
-
-
-@pytest.fixture
-def gpfs(tmp_path, monkeypatch):
-    made = pretended_gpfs.Gpfs(tmp_path)
-    made.install(monkeypatch.setattr)
-    return made
-
-
-@pytest.fixture
-def path(tmp_path):
-    """Of a file of a name, which may be there."""
-    return lambda name: str(tmp_path / name)
 
 
 def inode(path):

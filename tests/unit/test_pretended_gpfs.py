@@ -31,19 +31,6 @@ METHODS = [name for name, found in vars(commands.Commands).items()
 
 
 @pytest.fixture
-def gpfs(tmp_path, monkeypatch):
-    made = pretended_gpfs.Gpfs(tmp_path)
-    made.install(monkeypatch.setattr)
-    return made
-
-
-@pytest.fixture
-def path(tmp_path):
-    """Of a file of a name, which may be there."""
-    return lambda name: str(tmp_path / name)
-
-
-@pytest.fixture
 def cloned(gpfs, path):
     """volume <- snapshot, and a copy of the snapshot."""
     things.file(path('volume'), b'before')
