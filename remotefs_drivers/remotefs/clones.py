@@ -19,8 +19,6 @@ in any of this. What lies on a share is in chain.clones.
 
 import contextlib
 
-from cinder import context as cinder_context
-from cinder import objects
 from oslo_config import cfg
 from oslo_log import log as logging
 
@@ -30,7 +28,6 @@ from remotefs_drivers import errors
 from remotefs_drivers.remotefs import clustered
 from remotefs_drivers.remotefs import manageable
 from remotefs_drivers.remotefs import managing
-from remotefs_drivers.remotefs import reference
 from remotefs_drivers import states
 
 CONF = cfg.CONF
@@ -205,28 +202,19 @@ class CloneDriver(clustered.Clustered, managing.ManagingDriver):
 
     def _find_snapshot(self, file, snapshot, existing_ref):
         """The name of the clone parent that is to be managed."""
-        def refused(reason):
-            return errors.SnapshotReferenceInvalid(
-                snapshot=snapshot.id, volume=snapshot.volume_id,
-                existing_ref=existing_ref, reason=reason)
+        def name_of(snapshot_id):
+            return CONF.snapshot_name_template % snapshot_id
 
-        try:
-            old_id = reference.parse_snapshot(existing_ref)
-        except ValueError as error:
-            raise refused(error)
-        name = CONF.snapshot_name_template % old_id
-        if not file.has(name) and file.has(snapshot.name):
-            # Cut off after it was renamed.
-            return snapshot.name
-        if not file.has(name):
-            raise refused('there is no file %s beside it' % name)
-        if not file.is_parent(name):
-            raise refused('%s is no clone parent' % name)
-        if old_id != snapshot.id and objects.Snapshot.exists(
-                cinder_context.get_admin_context(), old_id):
-            raise errors.ReferenceManaged(volume_ref=old_id,
-                                          existing_ref=existing_ref)
-        return name
+        def reason(old_id):
+            name = name_of(old_id)
+            if not file.has(name):
+                return 'there is no file %s beside it' % name
+            if not file.is_parent(name):
+                return '%s is no clone parent' % name
+
+        return name_of(self._old_id(
+            snapshot, existing_ref,
+            lambda snapshot_id: file.has(name_of(snapshot_id)), reason))
 
     def _names_on(self, share):
         """Without those of clone parents, which are no volumes."""

@@ -325,21 +325,36 @@ class ManagingDriver(volumes.RemoteFSDriver):
 
     def _known_snapshot(self, snapshot, existing_ref, chain):
         """The id in the table that a reference means."""
-        def refused(reason):
+        def reason(old_id):
+            if old_id not in chain.snapshots:
+                return 'it has no record of it, but of: %s' % (
+                    ', '.join(sorted(chain.snapshots)) or 'none')
+
+        return self._old_id(snapshot, existing_ref,
+                            chain.snapshots.__contains__, reason)
+
+    def _old_id(self, snapshot, existing_ref, has, reason):
+        """The id of what is to be managed, by which a reference means it.
+
+        :param has: called with an id, tells whether there is a snapshot of it
+        :param reason: called with an id, says why that cannot be managed
+        :raises SnapshotReferenceInvalid, ReferenceManaged: when it cannot
+        """
+        def refused(why):
             return errors.SnapshotReferenceInvalid(
                 snapshot=snapshot.id, volume=snapshot.volume_id,
-                existing_ref=existing_ref, reason=reason)
+                existing_ref=existing_ref, reason=why)
 
         try:
             old_id = reference.parse_snapshot(existing_ref)
         except ValueError as error:
             raise refused(error)
-        if snapshot.id in chain.snapshots and old_id not in chain.snapshots:
+        if not has(old_id) and has(snapshot.id):
             # Cut off after the last step.
             return snapshot.id
-        if old_id not in chain.snapshots:
-            raise refused('it has no record of it, but of: %s' % (
-                ', '.join(sorted(chain.snapshots)) or 'none'))
+        why = reason(old_id)
+        if why:
+            raise refused(why)
         if old_id != snapshot.id and objects.Snapshot.exists(
                 cinder_context.get_admin_context(), old_id):
             raise errors.ReferenceManaged(volume_ref=old_id,
