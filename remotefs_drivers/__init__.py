@@ -14,7 +14,7 @@
 
 The rooms, from the top; each imports only from those below it::
 
-    posix, nfs, glusterfs, gpfs
+    posix, nfs, glusterfs, gpfs, appliance
                     one driver for each kind of share, thin
     gpfs_groups     GPFS: groups of volumes, each with a fileset
     remotefs/       the verbs, their locks and decisions
@@ -27,6 +27,8 @@ The rooms, from the top; each imports only from those below it::
     gpfs_site, gpfs_attributes, gpfs_images, gpfs_snapshots
                     what GPFSDriver must find, what metadata may ask of it,
                     images that lie in GPFS, and snapshots of a fileset
+    appliances/     NFS appliances: what one must be able to do, and the
+                    ones that we ship
     images          images of Glance to volume files, and back
     states          what a volume's state tells a driver
     formats         the recorded formats of a volume; files are never asked

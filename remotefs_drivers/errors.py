@@ -379,6 +379,86 @@ class GpfsOutputInvalid(CommandFailed):
                 'be read, %(reason)s: %(output)s')
 
 
+class ApplianceError(exception.VolumeBackendAPIException):
+    """Of an appliance: fields are its name, what was to be done, and why not.
+    """
+
+    message = _('Appliance %(appliance)s could not %(what)s: %(reason)s')
+
+
+class ApplianceUnavailable(ApplianceError):
+    message = _('Appliance %(appliance)s gave no answer when asked to '
+                '%(what)s, and may have done it or not: %(reason)s. Check '
+                'it, and the network to it.')
+
+
+class ApplianceDenied(ApplianceError):
+    message = _('Appliance %(appliance)s lets nobody in to %(what)s: '
+                '%(reason)s. Check the user, the key or password or token, '
+                'and what it may do.')
+
+
+class ApplianceHostKeyChanged(ApplianceError):
+    message = _('Appliance %(appliance)s is not asked to %(what)s, since it '
+                'is not known to be the right one: %(reason)s. Check who '
+                'answers there, then correct the file of host keys '
+                '(ssh_hosts_key_file).')
+
+
+class ApplianceNotReady(ApplianceError):
+    message = _('Appliance %(appliance)s is not ready: %(reason)s. '
+                '%(remedy)s')
+
+
+class ApplianceFull(ApplianceError):
+    message = _('Appliance %(appliance)s has no room to %(what)s: '
+                '%(reason)s')
+
+
+class ApplianceUnsupported(ApplianceError):
+    message = _('Appliance %(appliance)s has no way to %(what)s.')
+
+
+class ApplianceShareExists(ApplianceError):
+    message = _('Appliance %(appliance)s could not %(what)s: there is a '
+                'share %(share)s already. It was left as it is; look at it '
+                'and move it away before you delete the volume, which would '
+                'take it along.')
+
+
+class ApplianceShareMissing(ApplianceError):
+    message = _('Appliance %(appliance)s could not %(what)s: it has no '
+                'share %(share)s.')
+
+
+class ApplianceShareInUse(ApplianceError):
+    message = _('Appliance %(appliance)s could not %(what)s: share '
+                '%(share)s has snapshots that were not to go with it, or '
+                'clones hang on it: %(reason)s')
+
+
+class ApplianceSnapshotExists(ApplianceError):
+    message = _('Appliance %(appliance)s could not %(what)s: share '
+                '%(share)s has a snapshot %(snapshot)s already. It was left '
+                'as it is.')
+
+
+class ApplianceSnapshotMissing(ApplianceError):
+    message = _('Appliance %(appliance)s could not %(what)s: share '
+                '%(share)s has no snapshot %(snapshot)s.')
+
+
+class ApplianceSnapshotInUse(ApplianceError):
+    message = _('Appliance %(appliance)s could not %(what)s: clones hang on '
+                'snapshot %(snapshot)s of share %(share)s: %(reason)s')
+
+
+class ApplianceRollbackRefused(ApplianceError):
+    message = _('Appliance %(appliance)s could not %(what)s: share '
+                '%(share)s has newer snapshots than %(snapshot)s: '
+                '%(reason)s')
+
+
 class PrivilegeMissing(exception.RemoteFSException):
     message = _('%(what)s needs root, which cinder-volume could not get: '
                 '%(reason)s. Install the filter line of '

@@ -266,6 +266,80 @@ gpfs_opts = [
 ]
 
 
+appliance_opts = [
+    cfg.StrOpt('appliance_type',
+               help='Which appliance it is: an entry point of the group '
+                    'remotefs_drivers.appliances. zfs, btrfs and rest come '
+                    'with the library, vendors may add their own.'),
+    cfg.StrOpt('appliance_mount_point_base',
+               default='$state_path/mnt',
+               help='Folder below which shares are mounted while they are '
+                    'needed, each at the md5 of its name.'),
+    cfg.StrOpt('appliance_mount_options',
+               help='Mount options for all shares, see nfs(5).'),
+    cfg.IntOpt('appliance_mount_attempts',
+               default=3,
+               help='How often mounting a share is tried. At least once, '
+                    'whatever the value.'),
+    cfg.IntOpt('appliance_mount_timeout',
+               default=60,
+               min=1,
+               help='Seconds that one attempt to mount or unmount a share '
+                    'may take before it is killed.'),
+    cfg.StrOpt('appliance_journal_share',
+               default='cinder-journal',
+               help='Name of a small share of the backend\'s own, made when '
+                    'it is not there and always mounted: what is under way '
+                    'is written down in it, so that any host can finish '
+                    'what a crash cut off.'),
+    _share_timeout('appliance'),
+]
+
+#: Of the appliances that are reached by SSH, besides the nas_* ones.
+appliance_ssh_opts = [
+    cfg.StrOpt('appliance_root',
+               help='What the shares are made in: for zfs a dataset, as '
+                    'tank/cinder; for btrfs the absolute path of a folder '
+                    'in a btrfs file system.'),
+    cfg.StrOpt('appliance_export_address',
+               help='Address by which hosts mount the shares. Not set, it '
+                    'is nas_host.'),
+    cfg.StrOpt('appliance_export_options',
+               help='How each share is exported, as exports(5) has it: '
+                    '10.0.0.0/8(rw,no_root_squash,no_subtree_check), '
+                    'several divided by blanks. Not set, the operator has '
+                    'exported what the shares are made in, with crossmnt.'),
+    cfg.StrOpt('appliance_share_owner',
+               help='Numbers of the user and the group, as 64061:64061, '
+                    'that the root folder of each new share is given to. '
+                    'Not set, they are those of this service.'),
+    cfg.IntOpt('appliance_ssh_timeout',
+               default=60,
+               min=1,
+               help='Seconds that the appliance may take for one answer.'),
+    cfg.BoolOpt('appliance_sudo',
+                default=True,
+                help='Whether commands are run by sudo there, unless '
+                     'nas_login is root.'),
+]
+
+#: Of the appliance that is reached by our HTTP API.
+appliance_rest_opts = [
+    cfg.StrOpt('appliance_url',
+               help='Address of the API, as https://nas.example.com:8443.'),
+    cfg.StrOpt('appliance_token',
+               secret=True,
+               help='Token that the API wants from this backend.'),
+    cfg.StrOpt('appliance_ca_file',
+               help='File with the certificate authorities that vouch for '
+                    'the API. Not set, the system\'s are trusted.'),
+    cfg.IntOpt('appliance_rest_timeout',
+               default=60,
+               min=1,
+               help='Seconds that the API may take for one answer.'),
+]
+
+
 def give_way():
     """Let Cinder's own modules register the options that we share first.
 
@@ -282,4 +356,5 @@ def give_way():
 def list_opts():
     """The entry point ``oslo.config.opts``: what a backend section takes."""
     return [('backend_defaults',
-             nas_opts + nfs_opts + glusterfs_opts + posix_opts + gpfs_opts)]
+             nas_opts + nfs_opts + glusterfs_opts + posix_opts + gpfs_opts +
+             appliance_opts + appliance_ssh_opts + appliance_rest_opts)]

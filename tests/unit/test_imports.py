@@ -29,7 +29,7 @@ FLOORS = [
     ('cmd',),
     ('embedded', 'conformance'),
     # One driver each, thin.
-    ('glusterfs', 'gpfs', 'nfs', 'posix'),
+    ('appliance', 'glusterfs', 'gpfs', 'nfs', 'posix'),
     # Those of GPFS's groups.
     ('gpfs_groups',),
     # The verbs, for all drivers: they decide.
@@ -40,6 +40,8 @@ FLOORS = [
     ('volumefile', 'nova'),
     # How work on it is done.
     ('hands',),
+    # NFS appliances, and what one must be able to do.
+    ('appliances',),
     # What they decide by, and Glance.
     ('attachments', 'cloner', 'settings', 'formats', 'gpfs_attributes',
      'gpfs_images', 'gpfs_site', 'gpfs_snapshots', 'images', 'locks',

@@ -85,7 +85,8 @@ GPFS = {
     'gpfs_share_timeout': 10,
 }
 ALL = (options.nas_opts + options.nfs_opts + options.glusterfs_opts +
-       options.posix_opts + options.gpfs_opts)
+       options.posix_opts + options.gpfs_opts + options.appliance_opts +
+       options.appliance_ssh_opts + options.appliance_rest_opts)
 INTREE = (intree_remotefs.nas_opts + intree_remotefs.volume_opts +
           intree_nfs.nfs_opts + intree_gpfs.gpfs_opts)
 
