@@ -31,6 +31,7 @@ ones, on SQLite.
       network       a network namespace for it
       mounts        what is mounted below a folder
       keeper        takes mounts down when everybody else is dead
+    folders/        an NFS appliance, of folders
     hypervisor/     guests that have volumes open, behind an API like Nova's
 
     In the child, never imported by the above:

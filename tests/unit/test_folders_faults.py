@@ -1,0 +1,238 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What goes wrong with the appliance of folders, on demand."""
+
+import threading
+import time
+
+import pytest
+
+from remotefs_drivers.embedded import folders
+from remotefs_drivers.embedded.folders import faults
+from remotefs_drivers import errors
+
+SIZE = 1 << 20
+
+#: Of each method that changes something: its arguments, in the world that
+#: ``appliance`` makes.
+CHANGES = {
+    'create_share': ['new', SIZE],
+    'delete_share': ['alone', ['gone']],
+    'resize_share': ['alone', 2 * SIZE],
+    'rename_share': ['alone', 'renamed'],
+    'create_snapshot': ['alone', 'new'],
+    'create_snapshots': [['alone', 'parent'], 'new'],
+    'delete_snapshot': ['alone', 'gone'],
+    'rename_snapshot': ['alone', 'gone', 'renamed'],
+    'clone_snapshot': ['parent', 's', 'new', SIZE],
+    'promote': ['clone'],
+}
+READS = {
+    'check': [],
+    'find_share': ['alone'],
+    'list_shares': [],
+    'capacity': [],
+}
+
+
+class Killed(BaseException):
+    """The process has ended."""
+
+
+@pytest.fixture
+def make(tmp_path):
+    return lambda: folders.at(tmp_path)
+
+
+@pytest.fixture
+def appliance(make):
+    made = make()
+    for name in 'alone', 'parent':
+        made.create_share(name, SIZE)
+    made.create_snapshot('alone', 'gone')
+    made.create_snapshot('parent', 's')
+    made.clone_snapshot('parent', 's', 'clone', SIZE)
+    return made
+
+
+@pytest.fixture
+def killed(monkeypatch):
+    def kill():
+        raise Killed()
+    monkeypatch.setattr(faults, 'kill', kill)
+
+
+@pytest.fixture
+def done(make, appliance, tmp_path_factory):
+    """What there is after a method was called, ids and places aside."""
+    def done(method):
+        other = folders.at(tmp_path_factory.mktemp('other'))
+        for name in 'alone', 'parent':
+            other.create_share(name, SIZE)
+        other.create_snapshot('alone', 'gone')
+        other.create_snapshot('parent', 's')
+        other.clone_snapshot('parent', 's', 'clone', SIZE)
+        getattr(other, method)(*CHANGES[method])
+        return content(other)
+    return done
+
+
+def content(appliance):
+    return [(share.name, share.size, share.origin, [
+        (snapshot.name, snapshot.clones) for snapshot in share.snapshots])
+        for share in appliance.list_shares()]
+
+
+@pytest.mark.parametrize('method', CHANGES)
+class TestChanges:
+    def call(self, appliance, method):
+        return getattr(appliance, method)(*CHANGES[method])
+
+    def test_a_lost_request(self, appliance, method):
+        before = content(appliance)
+        appliance.faults.add(method, faults.LOSE_REQUEST)
+        with pytest.raises(errors.ApplianceUnavailable):
+            self.call(appliance, method)
+        assert content(appliance) == before
+        self.call(appliance, method)
+        assert content(appliance) != before
+
+    def test_a_lost_answer(self, appliance, done, method):
+        appliance.faults.add(method, faults.LOSE_ANSWER)
+        with pytest.raises(errors.ApplianceUnavailable):
+            self.call(appliance, method)
+        assert content(appliance) == done(method)
+
+    def test_refused(self, appliance, method):
+        before = content(appliance)
+        appliance.faults.add(method, faults.REFUSE, 'ApplianceFull')
+        with pytest.raises(errors.ApplianceFull):
+            self.call(appliance, method)
+        assert content(appliance) == before
+
+    @pytest.mark.parametrize('kind, error', [
+        (faults.HALF, errors.ApplianceUnavailable), (faults.DIE, Killed)])
+    def test_half_way(self, make, appliance, done, killed, method, kind,
+                      error):
+        """What was begun is finished; only a deletion may stay half done."""
+        appliance.faults.add(method, kind)
+        with pytest.raises(error):
+            self.call(appliance, method)
+        found = content(make())
+        if method == 'delete_share':
+            assert [each for each in found if each[0] == 'alone'] == [
+                ('alone', SIZE, None, [])]
+            self.call(appliance, method)
+            found = content(make())
+        assert found == done(method)
+
+    def test_killed_before_the_answer(self, appliance, done, killed, method):
+        appliance.faults.add(method, faults.DIE_AFTER)
+        with pytest.raises(Killed):
+            self.call(appliance, method)
+        assert content(appliance) == done(method)
+
+
+def test_a_roll_back_half_way(make, appliance, tmp_path):
+    (tmp_path / 'alone' / 'volume').write_text('newer')
+    appliance.faults.add('roll_back', faults.HALF)
+    with pytest.raises(errors.ApplianceUnavailable):
+        appliance.roll_back('alone', 'gone')
+    assert (tmp_path / 'alone' / 'volume').exists()
+    make().check()
+    assert list((tmp_path / 'alone').iterdir()) == []
+
+
+@pytest.mark.parametrize('method', READS)
+@pytest.mark.parametrize('kind', [faults.LOSE_REQUEST, faults.LOSE_ANSWER,
+                                  faults.HALF])
+def test_reads(appliance, method, kind):
+    appliance.faults.add(method, kind)
+    with pytest.raises(errors.ApplianceUnavailable):
+        getattr(appliance, method)(*READS[method])
+    getattr(appliance, method)(*READS[method])
+
+
+def test_every_error_can_be_told(appliance):
+    names = [name for name, each in vars(errors).items()
+             if isinstance(each, type) and
+             issubclass(each, errors.ApplianceError)]
+    for name in names:
+        appliance.faults.add('create_snapshot', faults.REFUSE, name)
+        with pytest.raises(getattr(errors, name)) as caught:
+            appliance.create_snapshot('parent', 'new')
+        assert type(caught.value).__name__ == name
+        assert '%(' not in str(caught.value)
+
+
+def test_it_hangs_until_it_is_told(make, appliance):
+    appliance.faults.add('create_share', faults.HANG)
+    appliance.faults.watch()
+    thread = threading.Thread(target=appliance.create_share,
+                              args=('new', SIZE))
+    thread.start()
+    try:
+        while appliance.faults.calls() != ['create_share']:
+            time.sleep(0.01)
+        # Others are served meanwhile.
+        assert make().find_share('new') is None
+        assert thread.is_alive()
+    finally:
+        make().faults.clear()
+        thread.join()
+    assert appliance.find_share('new')
+
+
+def test_it_hangs_for_a_limited_time(appliance):
+    appliance.faults.add('create_share', faults.HANG, seconds=0)
+    with pytest.raises(errors.ApplianceUnavailable):
+        appliance.create_share('new', SIZE)
+    assert appliance.find_share('new') is None
+
+
+def test_which_call(make, appliance):
+    """Faults are told from elsewhere, and count for all."""
+    make().faults.add('find_share', faults.LOSE_REQUEST, skip=1, times=2,
+                      containing='par')
+    results = []
+    for name in 'parent', 'alone', 'parent', 'parent', 'parent':
+        try:
+            results.append(bool(make().find_share(name)))
+        except errors.ApplianceUnavailable:
+            results.append('lost')
+    assert results == [True, True, 'lost', 'lost', True]
+
+
+def test_calls_are_written_down(make, appliance):
+    appliance.faults.watch()
+    make().find_share('alone')
+    with pytest.raises(errors.ApplianceShareExists):
+        appliance.create_share('alone', SIZE)
+    assert appliance.faults.calls() == ['find_share', 'create_share']
+    appliance.faults.watch()
+    assert appliance.faults.calls() == []
+
+
+@pytest.mark.parametrize('arguments', [
+    ('check', 'no such kind'),
+    ('check', faults.HANG, 'ApplianceFull'),
+    ('check', faults.REFUSE),
+])
+def test_faults_that_make_no_sense(appliance, arguments):
+    with pytest.raises(ValueError):
+        appliance.faults.add(*arguments)
+
+
+def test_an_error_that_is_none(appliance):
+    with pytest.raises(AttributeError):
+        appliance.faults.add('check', faults.REFUSE, 'ApplianceTired')
