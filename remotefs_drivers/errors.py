@@ -459,6 +459,26 @@ class ApplianceRollbackRefused(ApplianceError):
                 '%(reason)s')
 
 
+class SnapshotsInTheWay(exception.VolumeIsBusy):
+    message = _('Volume %(volume)s is not deleted: its share %(share)s on '
+                'appliance %(appliance)s has snapshots that this driver did '
+                'not make, or that a user still has: %(snapshots)s. Delete '
+                'them first, if nobody needs them.')
+
+
+class SnapshotKept(exception.SnapshotIsBusy):
+    message = _('Snapshot %(snapshot)s of volume %(volume)s is not deleted: '
+                'volumes that were made of it hang on it, and the appliance '
+                'cannot let it wait for their end: %(reason)s. Delete '
+                'these first.')
+
+
+class ClonesInTheWay(exception.VolumeIsBusy):
+    message = _('Volume %(volume)s is not deleted: volumes that were copied '
+                'from it hang on it, and the appliance cannot let them go '
+                'without it: %(reason)s. Delete these first.')
+
+
 class PrivilegeMissing(exception.RemoteFSException):
     message = _('%(what)s needs root, which cinder-volume could not get: '
                 '%(reason)s. Install the filter line of '

@@ -148,13 +148,15 @@ class OfExecutor:
     """What an executor works with, see store.executor.
 
     :param hands: Hands
+    :param box: sharer.Sharer, where there is an appliance
     """
 
-    def __init__(self, hands, watcher, ask, has_guest):
+    def __init__(self, hands, watcher, ask, has_guest, box=None):
         self._hands = hands
         self._watcher = watcher
         self.ask = ask
         self.has_guest = has_guest
+        self.box = box
         self.call = hands.call
         self.call_all = hands.call_all
         self.mode = hands.mode

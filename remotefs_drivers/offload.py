@@ -106,6 +106,12 @@ class Workers:
         team = self._remote if is_remote else self._native
         return team.call(timeout, function, *args)
 
+    def close(self):
+        """End the threads, each when its call returns. No call may follow.
+        """
+        self._native.close()
+        self._remote.close()
+
 
 class Row:
     """A function that makes several calls, one after the other.
@@ -161,8 +167,16 @@ class _Team:
         self._latch = latch
         self._lock = threads.Lock()
         self._started = 0
+        self._closed = False
         self._idle = []
         self._waiting = collections.deque()
+
+    def close(self):
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for letter_box in idle:
+            letter_box.put(None)
 
     def call(self, timeout, function, *args):
         job = _Job(self._latch(self._threads), function, args)
@@ -183,13 +197,15 @@ class _Team:
 
     def _work(self, job):
         letter_box = _LetterBox(self._threads)
-        while True:
+        while job is not None:
             job.run()
             # Nothing of it is kept while there is nothing to do.
             job = None
             with self._lock:
                 if self._waiting:
                     job = self._waiting.popleft()
+                elif self._closed:
+                    return
                 else:
                     self._idle.append(letter_box)
             if job is None:

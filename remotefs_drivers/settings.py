@@ -105,6 +105,24 @@ class Glusterfs:
 
 
 @dataclasses.dataclass(frozen=True)
+class Appliance:
+    """The options of ApplianceNfsDriver.
+
+    :ivar type: of the appliance, an entry point
+    :ivar journal_share: name of the share with the journals
+    :ivar mount_options: for all shares, or None
+    :ivar mount_timeout: seconds
+    """
+
+    type: str
+    journal_share: str
+    mount_point_base: str
+    mount_options: Optional[str]
+    mount_attempts: int
+    mount_timeout: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Posix:
     """The options of PosixDriver.
 
@@ -172,27 +190,72 @@ def read(configuration, prefix, default_backend_name):
 def read_common_of_gpfs(configuration, default_backend_name):
     """The same of GPFSDriver, whose options have names of their own.
 
-    All volumes are raw, so that those without a record are as well. Volume
-    files are closed to others, as they always were.
+    Volume files are closed to others, as they always were.
     """
     sparse = configuration.gpfs_sparse_volumes
+    return _read_raw_only(
+        configuration, 'gpfs', default_backend_name, sparse=sparse,
+        thick=not (sparse and configuration.nas_volume_prov_type == 'thin'),
+        secure_permissions='true')
+
+
+def read_common_of_appliance(configuration, default_backend_name):
+    """The same of ApplianceNfsDriver.
+
+    :raises ShareConfigInvalid: when volumes are to be thick
+    """
+    if configuration.nas_volume_prov_type != 'thin':
+        raise errors.ShareConfigInvalid(
+            option='nas_volume_prov_type',
+            reason='it is "%s", but what room is reserved is for the '
+                   'appliance to say. Set it to thin'
+                   % configuration.nas_volume_prov_type)
+    return _read_raw_only(
+        configuration, 'appliance', default_backend_name, sparse=True,
+        thick=False,
+        secure_permissions=_secure(configuration,
+                                   'nas_secure_file_permissions'))
+
+
+def _read_raw_only(configuration, prefix, default_backend_name, **fields):
+    """Where all volumes are raw, those without a record are as well."""
     return Settings(
-        prefix='gpfs',
+        prefix=prefix,
         backend_name=(configuration.safe_get('volume_backend_name') or
                       default_backend_name),
-        qcow2=False, sparse=sparse,
-        thick=not (sparse and configuration.nas_volume_prov_type == 'thin'),
-        share_timeout=configuration.gpfs_share_timeout,
+        qcow2=False, share_timeout=_own(configuration, prefix,
+                                        'share_timeout'),
         pool_per_share=False, legacy_format='raw',
         assisted_create_timeout=0, assisted_delete_timeout=0,
         secure_operations=_secure(configuration,
                                   'nas_secure_file_operations'),
-        secure_permissions='true',
         reserved_percentage=configuration.reserved_percentage,
         over_subscription=volume_utils.get_max_over_subscription_ratio(
             configuration.max_over_subscription_ratio,
             supports_auto=False),
-    )
+        **fields)
+
+
+def read_appliance(configuration):
+    """Read the options of ApplianceNfsDriver.
+
+    :raises ShareConfigInvalid: when one of them makes no sense
+    """
+    if not configuration.appliance_type:
+        raise errors.ShareConfigInvalid(
+            option='appliance_type',
+            reason='it is not set, expected the name of an appliance, such '
+                   'as zfs, btrfs or rest')
+    options = configuration.nas_mount_options
+    if options is None:
+        options = configuration.appliance_mount_options
+    return Appliance(
+        type=configuration.appliance_type,
+        journal_share=configuration.appliance_journal_share,
+        mount_point_base=_mount_point_base(configuration, 'appliance'),
+        mount_options=options,
+        mount_attempts=configuration.appliance_mount_attempts,
+        mount_timeout=configuration.appliance_mount_timeout)
 
 
 def read_gpfs(configuration):

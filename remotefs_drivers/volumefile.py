@@ -48,12 +48,13 @@ class VolumeFile:
 
     :param means: hands.Means
     :param folder: in the share, relative to it; '' for the share itself
+    :param name: of the file, None for the volume's
     :ivar run: runs a program on it, see hands.Hands
     :ivar watching: how that can be followed, see there
     :raises VolumeNameInvalid: when the volume's name is no file name
     """
 
-    def __init__(self, means, volume, share, folder=''):
+    def __init__(self, means, volume, share, folder='', name=None):
         self._means = means
         self._volume = volume
         self._hands = hands.Hands(means, volume, share)
@@ -61,7 +62,7 @@ class VolumeFile:
         self.run = self._hands.run
         self.watching = self._hands.watching
         self.share = share
-        self.name = names.of(volume)
+        self.name = names.of(volume) if name is None else name
         self.folder = os.path.join(means.shares.path(share),
                                    folder).rstrip('/')
         self.path = self.path_of(self.name)
@@ -69,6 +70,13 @@ class VolumeFile:
 
     def path_of(self, name):
         return os.path.join(self.folder, name)
+
+    def is_there(self):
+        """Whether there is such a file.
+
+        :raises VolumeFileInvalid: when it is no file
+        """
+        return self._call('stat', 'exists', self.path)
 
     def check_readable(self, chain):
         """Let no program open a chain whose overlays leave formats open.

@@ -26,13 +26,14 @@ for, and never repeated blindly.
 
 And there are those of a file system that makes clones by itself, which
 ``clones`` is about. None of them is ever repeated: what is cut off is taken
-back, by Unlink and Prune.
+back, by Unlink and Prune. What appliances do is in ``share_steps``.
 """
 
 import dataclasses
 from typing import Optional
 
 from remotefs_drivers.chain import clones
+from remotefs_drivers.chain import share_steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,11 +185,14 @@ class Prune:
 _KINDS = {kind.__name__: kind
           for kind in (CreateOverlay, Commit, Rebase, Rename, Unlink,
                        GuestSwitch, GuestMerge, CloneSnap, CloneCopy,
-                       CloneRedirect, Grow, Defer, Prune)}
+                       CloneRedirect, Grow, Defer, Prune,
+                       *share_steps.KINDS)}
 #: Those that a guest's QEMU does.
 OF_GUESTS = (GuestSwitch, GuestMerge)
 #: Of the fields that are no names of files.
 _TYPES = {'size': int, 'depth': int, 'backing_format': str}
+#: Of names of which there are several.
+_LISTS = {'snapshots': list}
 #: Of those that are, the ones that may be another volume's.
 _OF_OTHERS = frozenset([(CloneSnap, 'name'), (CloneSnap, 'source'),
                         (CloneCopy, 'source'), (CloneRedirect, 'name'),
@@ -216,13 +220,20 @@ def of_data(data, is_name):
     for name, value in fields.items():
         if value is None and isinstance(step, GuestMerge):
             continue
-        expected = _TYPES.get(name, str)
+        expected = _TYPES.get(name) or _LISTS.get(name, str)
         if type(value) is not expected:
             raise ValueError('%s of %r is not of the right type'
                              % (name, data))
-        if name not in _TYPES:
-            _check_name(type(step), name, value, is_name)
+        for each in _names_in(name, value):
+            _check_name(type(step), name, each, is_name)
     return step
+
+
+def _names_in(field, value):
+    """The names that the value of a field is, none where it is no name."""
+    if field in _LISTS:
+        return value
+    return () if field in _TYPES else (value,)
 
 
 def _check_name(kind, field, value, is_name):
@@ -230,9 +241,9 @@ def _check_name(kind, field, value, is_name):
         if not clones.is_waiting(value):
             raise ValueError('"%s" is not the name of a clone parent that '
                              'waits for its last child' % value)
-    elif (kind, field) in _OF_OTHERS:
-        if not clones.is_bare(value):
-            raise ValueError('"%s" is not the bare name of a file' % value)
+    elif (kind, field) in _OF_OTHERS or kind in share_steps.KINDS:
+        if not isinstance(value, str) or not clones.is_bare(value):
+            raise ValueError('"%s" is not a bare name' % (value,))
     elif not is_name(value):
         raise ValueError('"%s" is not the name of a file of this volume'
                          % value)

@@ -76,6 +76,8 @@ class RemoteFSDriver(driver.VolumeDriver):
     locks_class = locks.ProcessLocks
     #: False where the file system copies wrongly.
     kernel_copies = True
+    #: Of the shares that the driver works on.
+    shares_class = shares.Shares
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -151,8 +153,8 @@ class RemoteFSDriver(driver.VolumeDriver):
         # Before any share is touched, which may hold up what comes later.
         command.get_ready()
         self._settings = self._read_settings()
-        self._shares = shares.Shares(self._make_source(),
-                                     self._make_mounter(), self._settings)
+        self._shares = self.shares_class(
+            self._make_source(), self._make_mounter(), self._settings)
         self._shares.reload()
         failures = {share.location: str(error) for share, error
                     in self._shares.mount_all().items() if error}
@@ -405,9 +407,14 @@ class RemoteFSDriver(driver.VolumeDriver):
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
             with self._still(file, volume) as chain:
-                images.upload(context, image_service, image_meta, volume,
-                              file.readable(chain), chain.active.format,
-                              self._means.run, file.watching())
+                self._upload(context, volume, file, chain, image_service,
+                             image_meta)
+
+    def _upload(self, context, volume, file, chain, image_service,
+                image_meta):
+        images.upload(context, image_service, image_meta, volume,
+                      file.readable(chain), chain.active.format,
+                      self._means.run, file.watching())
 
     # Moving
 

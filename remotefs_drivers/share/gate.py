@@ -97,6 +97,13 @@ class Gate:
             self._renew_workers()
         return answer
 
+    def close(self):
+        """Let go of the threads that made calls; the next call has new ones.
+        """
+        self._workers.close()
+        self._long_workers.close()
+        self._renew_workers()
+
     def _renew_workers(self):
         self._workers = offload.Workers(_AT_ONCE)
         self._long_workers = offload.Workers(_LONG_AT_ONCE)

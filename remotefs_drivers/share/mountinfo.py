@@ -66,6 +66,23 @@ def holding(path):
         point = above
 
 
+def below(folder):
+    """What is mounted below a folder: a dict, mount point -> Mount.
+
+    :param folder: an absolute path, taken literally
+    """
+    with open(PATH, 'rb') as table:
+        return below_in(table.read(), folder)
+
+
+def below_in(table, folder):
+    """The same in the text of a mountinfo file, bytes."""
+    beginning = _escaped(folder) + b'/'
+    points = [line.split(b' ')[4] for line in table.splitlines()]
+    return {_unescaped(point): find_in(table, _unescaped(point))
+            for point in points if point.startswith(beginning)}
+
+
 def find_in(table, mount_point):
     """The same in the text of a mountinfo file, bytes."""
     name = _escaped(mount_point)

@@ -286,10 +286,13 @@ class Shares:
         try:
             return self._gates[share.location]
         except KeyError:
-            return self._gates.setdefault(share.location, gate.Gate(
-                share.location, self.path(share),
-                self._settings.share_timeout,
-                self._settings.option('share_timeout')))
+            return self._gates.setdefault(share.location,
+                                          self._make_gate(share))
+
+    def _make_gate(self, share):
+        return gate.Gate(share.location, self.path(share),
+                         self._settings.share_timeout,
+                         self._settings.option('share_timeout'))
 
 
 def _proven(prove, path, function, *args):

@@ -70,10 +70,11 @@ that fails (no room, a killed program) keeps its journal: the volume reads
 right, the content of the snapshot that was to be deleted is no longer to be
 trusted, and the next verb that changes the chain takes the merge up again.
 
-Where the file system makes clones (see chain.cloning) there is no table, and
-each plan can be undone, whatever came of it: that is what is done always, and
-a step is never repeated. The parents that a plan prunes are looked for one
-by one, with a child process for each; all that comes before is done by then.
+Where the file system makes clones (see chain.cloning), or an appliance (see
+chain.sharing), there is no table, and each plan can be undone, whatever came
+of it: that is what is done always, and a step is never repeated. The parents
+that a plan prunes are looked for one by one, with a child process for each;
+all that comes before is done by then.
 
 A guest's part that fails may have been done all the same, or be done later:
 Nova's answer can be lost. Only where Nova refused to begin it is the plan
@@ -87,6 +88,7 @@ from oslo_log import log as logging
 
 from remotefs_drivers.chain import info as chain_info
 from remotefs_drivers.chain import model
+from remotefs_drivers.chain import share_steps
 from remotefs_drivers.chain import steps
 from remotefs_drivers import errors
 from remotefs_drivers import names
@@ -105,9 +107,10 @@ class Executor:
                   several, one after the other; ``run(operation)``, which
                   runs a qemu.command.Operation; ``ask(step, sight)``, which
                   has a guest do its part (see nova); ``clones``, which has
-                  the file system make clones (see clones.Clones); ``mode``,
-                  the permissions of new files; and ``has_guest``, whether a
-                  guest may have the volume
+                  the file system make clones (see clones.Clones); ``box``,
+                  whose ``do(step)`` has an appliance do a step of
+                  chain.share_steps; ``mode``, the permissions of new files;
+                  and ``has_guest``, whether a guest may have the volume
     :param folder: of the share
     :param base: the name of the volume's base
     """
@@ -129,11 +132,24 @@ class Executor:
         :param again: it was begun before, so that a guest's part may be
                       done even if it is refused now
         """
+        with self.prepared(plan):
+            pass
+        if plan.guest is not None:
+            self._have_done(plan, again)
+
+    @contextlib.contextmanager
+    def prepared(self, plan):
+        """As ``run``, but for a guest's part, with what the caller does.
+
+        That comes after the steps that prepare, and before those that
+        finish.
+        """
         if plan.journal:
             self._write(self._journal, journal.dumps(plan),
                         sync=not self._begins_with_sync(plan))
         try:
             self._do(plan.prepare)
+            yield
             if plan.guest is None:
                 self._conclude(plan)
         except errors.VolumeFileExists:
@@ -143,8 +159,6 @@ class Executor:
         except BaseException:
             self._undo_after_error(plan)
             raise
-        if plan.guest is not None:
-            self._have_done(plan, again)
 
     def _begins_with_sync(self, plan):
         """Whether the first step makes a file that no other plan makes."""
@@ -291,9 +305,9 @@ class Executor:
             return
         try:
             # The change of the table may have failed after it was made.
-            found = self._info(self._hands.call('stat', 'table',
-                                                self._folder, self._base))
-            if not plan.changes_table or found == plan.before:
+            if not plan.changes_table or self._info(self._hands.call(
+                    'stat', 'table', self._folder,
+                    self._base)) == plan.before:
                 self._undo(plan)
         except Exception as error:
             LOG.error('%s: "%s" failed and could not be undone, which is '
@@ -303,8 +317,9 @@ class Executor:
     def _undo(self, plan):
         with self._together():
             self._do(plan.undo or ())
-            self._remove(self._new_text)
-            self._remove(self._journal)
+            if plan.journal:
+                self._remove(self._new_text)
+                self._remove(self._journal)
 
     def _do(self, some):
         for step in some:
@@ -347,6 +362,10 @@ class Executor:
         self._call('rename', 'defer', self._path(step.name),
                    self._path(step.new_name))
 
+    def _have_box_do(self, step):
+        self._hand_over()
+        self._hands.box.do(step)
+
     def _prune(self, step):
         # It is looked at what is there, once all before it is done.
         self._hand_over()
@@ -362,7 +381,8 @@ class Executor:
               steps.CloneCopy: _clone_copy,
               steps.CloneRedirect: _clone_redirect,
               steps.Defer: _defer,
-              steps.Prune: _prune}
+              steps.Prune: _prune,
+              **dict.fromkeys(share_steps.KINDS, _have_box_do)}
 
     def _write(self, path, text, sync=True):
         self._call('write', 'write_atomic', path, text, self._hands.mode,

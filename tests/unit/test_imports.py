@@ -35,9 +35,11 @@ FLOORS = [
     # The verbs, for all drivers: they decide.
     ('remotefs',),
     # The same where the file system makes clones.
-    ('clonefile',),
+    ('clonefile', 'volumeshare'),
     # The file of one volume, on its share; what Nova does for us.
     ('volumefile', 'nova'),
+    # What an appliance is asked for, with what is done in its shares.
+    ('sharer',),
     # How work on it is done.
     ('hands',),
     # NFS appliances, and what one must be able to do.

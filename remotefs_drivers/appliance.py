@@ -1,0 +1,86 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""ApplianceNfsDriver: an NFS appliance, on which each volume is a share.
+
+What the appliance is asked for is in appliances.interface, and by whom in
+remotefs.sharing.
+"""
+
+from cinder import interface
+from os_brick.remotefs import remotefs as remotefs_brick
+
+from remotefs_drivers.appliances import loading
+from remotefs_drivers import connections
+from remotefs_drivers import errors
+from remotefs_drivers import options
+from remotefs_drivers.remotefs import sharing
+from remotefs_drivers import settings
+from remotefs_drivers.share import sources
+from remotefs_drivers.share import table
+from remotefs_drivers.share import visiting
+
+#: Bytes: journals are small, and there are as many as verbs under way.
+_JOURNAL_SIZE = 64 * 1024 * 1024
+
+
+@interface.volumedriver
+class ApplianceNfsDriver(sharing.ShareDriver):
+    """Volumes as NFS shares of an appliance."""
+
+    VERSION = '1.0.0'
+
+    driver_prefix = 'appliance'
+    driver_volume_type = 'nfs'
+    volume_backend_name = 'Appliance_NFS'
+
+    @staticmethod
+    def get_driver_options():
+        return options.nas_opts + options.appliance_opts
+
+    def do_setup(self, context):
+        """:raises ApplianceError: when the appliance is not as it should be
+        """
+        self._own = settings.read_appliance(self.configuration)
+        self._appliance = loading.load(self._own.type, self.configuration)
+        self._appliance.check()
+        self._home = table.Share(self._find_home().location)
+        super().do_setup(context)
+
+    def _find_home(self):
+        name = self._own.journal_share
+        found = self._appliance.find_share(name)
+        if found is not None:
+            return found
+        try:
+            return self._appliance.create_share(name, _JOURNAL_SIZE)
+        except errors.ApplianceShareExists:
+            # Another service was faster.
+            return self._appliance.find_share(name)
+
+    def _read_settings(self):
+        return settings.read_common_of_appliance(self.configuration,
+                                                 self.volume_backend_name)
+
+    def _make_source(self):
+        return sources.Fixed('appliance_journal_share', [self._home])
+
+    def _make_mounter(self):
+        return visiting.VisitingMounter(
+            remotefs_brick.RemoteFsClient, 'nfs', self._own.mount_point_base,
+            self._own.mount_options, self._own.mount_timeout,
+            self._own.mount_attempts)
+
+    def _connection(self, volume, share, name, file_format):
+        own = self._own.mount_options
+        return connections.share('nfs', share.location, name, file_format,
+                                 '-o %s' % own if own else None)

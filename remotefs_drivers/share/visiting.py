@@ -1,0 +1,88 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Mounting and unmounting shares that come and go, while others do so too."""
+
+import errno
+import os
+
+from oslo_log import log as logging
+
+from remotefs_drivers import errors
+from remotefs_drivers.share import mounter
+from remotefs_drivers.share import mountinfo
+
+LOG = logging.getLogger(__name__)
+
+#: What umount(8) says of a mount that somebody uses, in the C locale.
+_BUSY = 'busy'
+
+
+class VisitingMounter(mounter.BrickMounter):
+    """As BrickMounter; a mount may be gone, or dead, at any time."""
+
+    def prove(self, path):
+        """:raises MountDead: when nothing, or what is gone, is mounted there
+        """
+        mount = mountinfo.find(path)
+        if mount is None:
+            raise errors.MountDead(share=path,
+                                   reason='somebody has unmounted it')
+        try:
+            os.stat(path)
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+            raise errors.MountDead(share=mount.source, reason=str(error))
+
+    def renew(self, share, limit=None):
+        """Make a new mount in place of a dead one, or of none.
+
+        :raises MountFailed: when that cannot be done
+        """
+        if self.is_there(share):
+            self._detach(share)
+        self.mount(share, limit)
+
+    def unmount(self, share):
+        """Unmount a share, by force where its server does not answer.
+
+        :raises ShareUnavailable: when somebody uses it, or it stays mounted
+        """
+        if not self.is_there(share):
+            return
+        path = self.path(share)
+        try:
+            mounter.run_as_root(['umount', path], self._timeout)
+        except errors.CommandTimeout as error:
+            LOG.warning('Share %s does not answer, and is detached: %s',
+                        share.location, error)
+            self._detach(share)
+        except errors.CommandFailed as error:
+            if _BUSY in str(error):
+                raise errors.ShareUnavailable(share=share.location,
+                                              reason=str(error))
+            if self.is_there(share):
+                self._detach(share)
+        self._remove_mount_point(path)
+
+    def _remove_mount_point(self, path):
+        try:
+            os.rmdir(path)
+        except OSError as error:
+            # Somebody may be about to mount it.
+            LOG.info('%s stays: %s', path, error)
+
+    def mounted(self):
+        """The sources of what is mounted below our folder, by whomever."""
+        return {mount.source
+                for mount in mountinfo.below(self.base).values()}

@@ -1,0 +1,193 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Has an appliance do what a plan says, and does it to the files in shares.
+
+A share is visited while there is anything to do in it. What the steps are is
+in chain.share_steps, what the appliance promises in appliances.interface.
+"""
+
+import contextlib
+
+from oslo_log import log as logging
+from oslo_utils import excutils
+
+from remotefs_drivers.chain import share_steps
+from remotefs_drivers.chain import sharing
+from remotefs_drivers import errors
+from remotefs_drivers import hands
+from remotefs_drivers import names
+from remotefs_drivers.qemu import image
+from remotefs_drivers.share import table
+from remotefs_drivers.store import copying
+
+LOG = logging.getLogger(__name__)
+
+
+class Sharer:
+    """Works for one verb on one volume.
+
+    :param appliance: appliances.interface.Appliance
+    :param means: hands.Means, whose shares are share.visited.VisitedShares
+    :param volume: for messages
+    :ivar made: the name of a share -> appliances.interface.Share, of those
+                that this verb made
+    """
+
+    def __init__(self, appliance, means, volume):
+        self._appliance = appliance
+        self._means = means
+        self._volume = volume
+        self._foreign = set()
+        self.made = {}
+
+    def do(self, step):
+        """Do a step.
+
+        :raises ApplianceError: what the appliance says
+        :raises RemoteFSException: what becomes of files
+        """
+        self._STEPS[type(step)](self, step)
+
+    # What only the appliance does
+
+    def _make_share(self, step):
+        with self._new(step.share):
+            self.made[step.share] = self._appliance.create_share(
+                step.share, step.size)
+
+    def _clone_share(self, step):
+        with self._new(step.share):
+            self.made[step.share] = self._appliance.clone_snapshot(
+                step.source, step.snapshot, step.share, step.size)
+
+    def _take_snapshot(self, step):
+        with self._new(step.share, step.snapshot):
+            self.made[step.share, step.snapshot] = (
+                self._appliance.create_snapshot(step.share, step.snapshot))
+
+    def _resize_share(self, step):
+        self._appliance.resize_share(step.share, step.size)
+
+    def _roll_back(self, step):
+        self._appliance.roll_back(step.share, step.snapshot)
+
+    def _promote_share(self, step):
+        self._appliance.promote(step.share)
+
+    def _drop_share(self, step):
+        if (step.share,) not in self._foreign:
+            self._appliance.delete_share(step.share, step.snapshots)
+
+    def _drop_snapshot(self, step):
+        if (step.share, step.snapshot) not in self._foreign:
+            self._appliance.delete_snapshot(step.share, step.snapshot)
+
+    def _let_snapshot_go(self, step):
+        try:
+            self._appliance.delete_snapshot(step.share, step.snapshot)
+        except errors.ApplianceSnapshotInUse as error:
+            LOG.info('It waits for the last clone: %s', error)
+            self._appliance.rename_snapshot(step.share, step.snapshot,
+                                            step.waiting)
+
+    def _prune_snapshot(self, step):
+        try:
+            self._drop_snapshot(step)
+        except errors.ApplianceSnapshotInUse as error:
+            LOG.debug('It waits: %s', error)
+
+    @contextlib.contextmanager
+    def _new(self, *name):
+        """What has the name of something new is not ours to take back."""
+        try:
+            yield
+        except (errors.ApplianceShareExists, errors.ApplianceSnapshotExists):
+            with excutils.save_and_reraise_exception():
+                self._foreign.add(name)
+
+    # What is done in shares
+
+    def _make_file(self, step):
+        with self._inside(step.share) as (work, path):
+            work.call('create', 'create', path(sharing.FILE), step.size,
+                      work.mode)
+
+    def _fit_file(self, step):
+        with self._inside(step.share) as (work, path):
+            found = self._find_file(work, path, step.old_name)
+            if found != path(sharing.FILE) and step.share in self.made:
+                work.call('rename', 'rename_new', found, path(sharing.FILE))
+                found = path(sharing.FILE)
+            work.call('extend', 'grow', found, step.size)
+
+    def _copy_file(self, step):
+        with self._inside(step.source) as (source_work, source_path), \
+                self._inside(step.share) as (work, path):
+            target = self._find_file(work, path, step.old_name)
+            source = self._find_file(source_work, source_path, step.old_name)
+            new = path(names.temporary(sharing.FILE, names.NEW_CLONE))
+            work.call('delete', 'remove', new)
+            work.call('create', 'create', new, 0, work.mode)
+            if not copying.copy(work.call, source, new, **work.watch()):
+                work.run(image.convert(source, 'raw', new, 'raw'))
+            work.call('extend', 'grow', new, step.size)
+            work.call('rename', 'replace', new, target)
+
+    @contextlib.contextmanager
+    def _inside(self, name):
+        """(hands.Hands, path of a file) in a share, which is mounted."""
+        share = table.Share(self.share(name).location)
+        shares = self._means.shares
+        with shares.visit(share):
+            shares.ensure_mounted(share)
+            yield (hands.Hands(self._means, self._volume, share),
+                   lambda name: '%s/%s' % (shares.path(share), name))
+
+    def share(self, name):
+        """appliances.interface.Share of a name.
+
+        :raises ApplianceShareMissing: when there is none
+        """
+        if name not in self.made:
+            found = self._appliance.find_share(name)
+            if found is None:
+                raise errors.ApplianceShareMissing(
+                    appliance=self._appliance.name, share=name,
+                    what='find the share of volume %s' % self._volume.id)
+            return found
+        return self.made[name]
+
+    def _find_file(self, work, path, old_name):
+        """The path of the file that is the volume's.
+
+        :raises VolumeFileMissing: when there is none
+        """
+        for name in sharing.FILE, old_name:
+            if work.call('stat', 'exists', path(name)):
+                return path(name)
+        # Says so.
+        work.call('stat', 'size_of', path(sharing.FILE))
+
+    _STEPS = {share_steps.MakeShare: _make_share,
+              share_steps.MakeFile: _make_file,
+              share_steps.TakeSnapshot: _take_snapshot,
+              share_steps.CloneShare: _clone_share,
+              share_steps.FitFile: _fit_file,
+              share_steps.CopyFile: _copy_file,
+              share_steps.ResizeShare: _resize_share,
+              share_steps.RollBack: _roll_back,
+              share_steps.PromoteShare: _promote_share,
+              share_steps.DropShare: _drop_share,
+              share_steps.DropSnapshot: _drop_snapshot,
+              share_steps.LetSnapshotGo: _let_snapshot_go,
+              share_steps.PruneSnapshot: _prune_snapshot}
