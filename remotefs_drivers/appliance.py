@@ -45,7 +45,8 @@ class ApplianceNfsDriver(sharing.ShareDriver):
 
     @staticmethod
     def get_driver_options():
-        return options.nas_opts + options.appliance_opts
+        return (options.nas_opts + options.appliance_opts +
+                options.appliance_ssh_opts + options.appliance_rest_opts)
 
     def do_setup(self, context):
         """:raises ApplianceError: when the appliance is not as it should be

@@ -39,8 +39,9 @@ class Sharer:
     :param appliance: appliances.interface.Appliance
     :param means: hands.Means, whose shares are share.visited.VisitedShares
     :param volume: for messages
-    :ivar made: the name of a share -> appliances.interface.Share, of those
-                that this verb made
+    :ivar made: name -> appliances.interface.Share, of those that this verb
+                made
+    :ivar taken: the same, appliances.interface.Snapshot
     """
 
     def __init__(self, appliance, means, volume):
@@ -49,6 +50,7 @@ class Sharer:
         self._volume = volume
         self._foreign = set()
         self.made = {}
+        self.taken = {}
 
     def do(self, step):
         """Do a step.
@@ -72,8 +74,8 @@ class Sharer:
 
     def _take_snapshot(self, step):
         with self._new(step.share, step.snapshot):
-            self.made[step.share, step.snapshot] = (
-                self._appliance.create_snapshot(step.share, step.snapshot))
+            self.taken[step.snapshot] = self._appliance.create_snapshot(
+                step.share, step.snapshot)
 
     def _resize_share(self, step):
         self._appliance.resize_share(step.share, step.size)
@@ -87,6 +89,7 @@ class Sharer:
     def _drop_share(self, step):
         if (step.share,) not in self._foreign:
             self._appliance.delete_share(step.share, step.snapshots)
+            self.made.pop(step.share, None)
 
     def _drop_snapshot(self, step):
         if (step.share, step.snapshot) not in self._foreign:
@@ -101,6 +104,10 @@ class Sharer:
                                             step.waiting)
 
     def _prune_snapshot(self, step):
+        name = step.share, step.snapshot
+        if any(each.origin == name for each in self.made.values()):
+            # What was just made of it hangs on it: no need to ask.
+            return
         try:
             self._drop_snapshot(step)
         except errors.ApplianceSnapshotInUse as error:
@@ -137,10 +144,11 @@ class Sharer:
             source = self._find_file(source_work, source_path, step.old_name)
             new = path(names.temporary(sharing.FILE, names.NEW_CLONE))
             work.call('delete', 'remove', new)
-            work.call('create', 'create', new, 0, work.mode)
+            size = max(step.size,
+                       source_work.call('stat', 'size_of', source))
+            work.call('create', 'create', new, size, work.mode)
             if not copying.copy(work.call, source, new, **work.watch()):
                 work.run(image.convert(source, 'raw', new, 'raw'))
-            work.call('extend', 'grow', new, step.size)
             work.call('rename', 'replace', new, target)
 
     @contextlib.contextmanager

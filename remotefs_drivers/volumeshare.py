@@ -104,7 +104,7 @@ class VolumeShare:
         """
         name = names.of_snapshot(snapshot)
         self._apply(sharing.create_snapshot(self.name, name))
-        return {'provider_id': self._sharer.made[self.name, name].id}
+        return {'provider_id': self._sharer.taken[name].id}
 
     def drop_snapshot(self, snapshot):
         """Remove a snapshot, at the latest with the last clone of it.

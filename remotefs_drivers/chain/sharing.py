@@ -141,6 +141,8 @@ def copy(name, source, size, old_name):
                           share_steps.CloneShare(name, source, snapshot,
                                                  size),
                           share_steps.FitFile(name, size, old_name)),
+                 # Where clones do not depend on it.
+                 finish=(share_steps.PruneSnapshot(source, snapshot),),
                  undo=(share_steps.DropShare(name),
                        share_steps.PruneSnapshot(source, snapshot)))
 

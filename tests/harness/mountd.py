@@ -131,6 +131,7 @@ class Host:
     def __init__(self):
         self._lock = threading.RLock()
         self._exports = {}
+        self._trees = set()
         self._mounts = {}
         self._calls = []
 
@@ -150,8 +151,22 @@ class Host:
         with self._lock:
             self._exports[share] = Export(path, read_only)
 
+    def do_export_below(self, address, folder):
+        with self._lock:
+            self._trees.add('%s:%s/' % (address, folder))
+
+    def _export(self, share):
+        """Export of a share, or None where there is none."""
+        with self._lock:
+            export = self._exports.get(share)
+            if export is None and any(map(share.startswith, self._trees)):
+                path = share.partition(':')[2]
+                if os.path.isdir(path):
+                    export = Export(path)
+            return export
+
     def do_behave(self, share, behaviour, text):
-        export = self._exports[share]
+        export = self._exports[share] = self._export(share)
         export.text = text
         export.behaviour = behaviour
 
@@ -172,7 +187,7 @@ class Host:
     def do_mount(self, share, target, options, is_gone):
         """:returns: exit code and text of mount(8)"""
         self._calls.append(['mount', share, target, options])
-        export = self._exports.get(share)
+        export = self._export(share)
         if export is None:
             return FAILURE, ('mount.nfs: access denied by server while '
                              'mounting %s' % share)

@@ -102,6 +102,13 @@ class UserMount:
         self._ask('export', share=share, path=str(path),
                   read_only=read_only)
 
+    def export_below(self, address, folder):
+        """Let each folder below one be mounted as '<address>:<its path>'.
+
+        Also those that are made later.
+        """
+        self._ask('export_below', address=address, folder=str(folder))
+
     def serve(self, share):
         """Mounting works from now on; mounts that hang come to an end."""
         self._behave(share, mountd.SERVE)
