@@ -13,7 +13,7 @@
 """ApplianceNfsDriver: an NFS appliance, on which each volume is a share.
 
 What the appliance is asked for is in appliances.interface, and by whom in
-remotefs.sharing.
+remotefs.sharing, share_groups and share_managing.
 """
 
 from cinder import interface
@@ -23,7 +23,7 @@ from remotefs_drivers.appliances import loading
 from remotefs_drivers import connections
 from remotefs_drivers import errors
 from remotefs_drivers import options
-from remotefs_drivers.remotefs import sharing
+from remotefs_drivers.remotefs import share_managing
 from remotefs_drivers import settings
 from remotefs_drivers.share import sources
 from remotefs_drivers.share import table
@@ -34,7 +34,7 @@ _JOURNAL_SIZE = 64 * 1024 * 1024
 
 
 @interface.volumedriver
-class ApplianceNfsDriver(sharing.ShareDriver):
+class ApplianceNfsDriver(share_managing.ManagingDriver):
     """Volumes as NFS shares of an appliance."""
 
     VERSION = '1.0.0'

@@ -41,7 +41,7 @@ class Sharer:
     :param volume: for messages
     :ivar made: name -> appliances.interface.Share, of those that this verb
                 made
-    :ivar taken: the same, appliances.interface.Snapshot
+    :ivar taken: name of a share -> appliances.interface.Snapshot, the same
     """
 
     def __init__(self, appliance, means, volume):
@@ -74,8 +74,27 @@ class Sharer:
 
     def _take_snapshot(self, step):
         with self._new(step.share, step.snapshot):
-            self.taken[step.snapshot] = self._appliance.create_snapshot(
+            self.taken[step.share] = self._appliance.create_snapshot(
                 step.share, step.snapshot)
+
+    def _take_snapshots(self, step):
+        try:
+            taken = self._appliance.create_snapshots(step.shares,
+                                                     step.snapshot)
+        except errors.ApplianceSnapshotExists:
+            with excutils.save_and_reraise_exception():
+                # All or none: nothing of it is new.
+                self._foreign.update((share, step.snapshot)
+                                     for share in step.shares)
+        self.taken.update(zip(step.shares, taken))
+
+    def _rename_share(self, step):
+        self.made[step.new_name] = self._appliance.rename_share(
+            step.share, step.new_name)
+
+    def _rename_snapshot(self, step):
+        self.taken[step.share] = self._appliance.rename_snapshot(
+            step.share, step.snapshot, step.new_name)
 
     def _resize_share(self, step):
         self._appliance.resize_share(step.share, step.size)
@@ -137,6 +156,14 @@ class Sharer:
                 found = path(sharing.FILE)
             work.call('extend', 'grow', found, step.size)
 
+    def _take_file(self, step):
+        with self._inside(step.share) as (work, path):
+            found = path(step.name)
+            work.call('extend', 'grow', found, step.size)
+            work.call('chmod', 'set_mode', found, work.mode)
+            if step.name != sharing.FILE:
+                work.call('rename', 'rename_new', found, path(sharing.FILE))
+
     def _copy_file(self, step):
         with self._inside(step.source) as (source_work, source_path), \
                 self._inside(step.share) as (work, path):
@@ -189,7 +216,11 @@ class Sharer:
     _STEPS = {share_steps.MakeShare: _make_share,
               share_steps.MakeFile: _make_file,
               share_steps.TakeSnapshot: _take_snapshot,
+              share_steps.TakeSnapshots: _take_snapshots,
               share_steps.CloneShare: _clone_share,
+              share_steps.TakeFile: _take_file,
+              share_steps.RenameShare: _rename_share,
+              share_steps.RenameSnapshot: _rename_snapshot,
               share_steps.FitFile: _fit_file,
               share_steps.CopyFile: _copy_file,
               share_steps.ResizeShare: _resize_share,

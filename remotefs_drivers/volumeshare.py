@@ -19,6 +19,7 @@ and decisions are the driver's.
 
 import contextlib
 
+from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_utils import units
 
@@ -32,6 +33,7 @@ from remotefs_drivers import sharer
 from remotefs_drivers.store import executor
 from remotefs_drivers import volumefile
 
+CONF = cfg.CONF
 LOG = logging.getLogger(__name__)
 
 
@@ -80,9 +82,28 @@ class VolumeShare:
 
         :returns: for the database
         """
-        self._apply(sharing.copy_snapshot(
-            self.name, source.name, names.of_snapshot(snapshot), self._size,
-            source.name))
+        return self._copy_of(source, name_of(snapshot))
+
+    def copy_of_moment(self, source, group_id):
+        """Make it, a copy of what take_moment() kept of another volume.
+
+        :returns: for the database
+        """
+        return self._copy_of(source, sharing.between(group_id))
+
+    def _copy_of(self, source, snapshot):
+        self._apply(sharing.copy_snapshot(self.name, source.name, snapshot,
+                                          self._size, source.name))
+        return self._recorded()
+
+    def take(self, share, file):
+        """Let a share that is there be it.
+
+        :param share: the name of that share
+        :param file: the name of the file in it
+        :returns: for the database
+        """
+        self._apply(sharing.take(share, file, self.name, self._size))
         return self._recorded()
 
     def _recorded(self):
@@ -102,9 +123,17 @@ class VolumeShare:
 
         :returns: for the database
         """
-        name = names.of_snapshot(snapshot)
-        self._apply(sharing.create_snapshot(self.name, name))
-        return {'provider_id': self._sharer.taken[name].id}
+        self._apply(sharing.create_snapshot(self.name, name_of(snapshot)))
+        return {'provider_id': self._sharer.taken[self.name].id}
+
+    def manage_snapshot(self, old_name, snapshot):
+        """Let a snapshot that is there be one of Cinder's.
+
+        :returns: for the database
+        """
+        self._apply(sharing.take_snapshot(self.name, old_name,
+                                          name_of(snapshot)))
+        return {'provider_id': self._sharer.taken[self.name].id}
 
     def drop_snapshot(self, snapshot):
         """Remove a snapshot, at the latest with the last clone of it.
@@ -112,13 +141,12 @@ class VolumeShare:
         One that is not there is removed already.
         """
         self.recover()
-        self._apply(sharing.delete_snapshot(self.name,
-                                            names.of_snapshot(snapshot)))
+        self._apply(sharing.delete_snapshot(self.name, name_of(snapshot)))
 
     def revert_to(self, snapshot):
         """Let it be what a snapshot holds, in its own size."""
         self.recover()
-        name = names.of_snapshot(snapshot)
+        name = name_of(snapshot)
         try:
             self._apply(sharing.roll_back(self.name, name))
         except (errors.ApplianceUnsupported,
@@ -152,7 +180,26 @@ class VolumeShare:
 
         :param source: the name of the share that was to be copied
         """
-        self._apply(sharing.forget_copy(self.name, source))
+        self._apply(sharing.prune([source], sharing.between(self.name)))
+
+    # Together with others
+
+    def take_snapshots(self, shares, snapshot):
+        """Keep what all of these hold at one moment; VolumeShares.
+
+        :param snapshot: one of a group snapshot, for its name
+        """
+        self._apply(sharing.create_snapshots(_names(shares),
+                                             name_of(snapshot)))
+
+    def take_moment(self, shares, group_id):
+        """The same, for a group that will be made of them."""
+        self._apply(sharing.create_snapshots(_names(shares),
+                                             sharing.between(group_id)))
+
+    def forget_moment(self, shares, group_id):
+        """Remove what take_moment() made, where no clone hangs on it."""
+        self._apply(sharing.prune(_names(shares), sharing.between(group_id)))
 
     # Reading
 
@@ -188,6 +235,22 @@ class VolumeShare:
         return executor.Executor(
             hands.OfExecutor(self._home, None, None, False,
                              box=self._sharer), self._folder, self.name)
+
+
+def name_of(snapshot):
+    """The name of a snapshot on the appliance.
+
+    Those of one group snapshot have one name, each in its volume's share.
+
+    :raises VolumeNameInvalid: when it would be none of a snapshot
+    """
+    if snapshot.group_snapshot_id is None:
+        return names.of_snapshot(snapshot)
+    return CONF.snapshot_name_template % snapshot.group_snapshot_id
+
+
+def _names(shares):
+    return [each.name for each in shares]
 
 
 def file_in(means, volume, share):

@@ -109,6 +109,15 @@ class Appliance(abc.ABC):
         :raises ApplianceError: when not, with what to do about it
         """
 
+    def offers(self, method):
+        """Whether it can do what it need not: the name of a method.
+
+        As a rule, whether a subclass has that method. One that finds out at
+        check() says so here.
+        """
+        return (getattr(type(self), method) is not
+                getattr(Appliance, method))
+
     def close(self):
         """Let go of connections; the next call makes new ones."""
 

@@ -50,6 +50,21 @@ class TakeSnapshot:
 
 
 @dataclasses.dataclass(frozen=True)
+class TakeSnapshots:
+    """Keep what several shares hold at one and the same moment.
+
+    :ivar shares: their names
+    :ivar snapshot: of which there must be none in any of them
+    """
+
+    shares: tuple
+    snapshot: str
+
+    def __post_init__(self):
+        object.__setattr__(self, 'shares', tuple(self.shares))
+
+
+@dataclasses.dataclass(frozen=True)
 class CloneShare:
     """Make a share of a snapshot of another; there must be none of its name.
 
@@ -73,6 +88,36 @@ class FitFile:
     share: str
     size: int
     old_name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class TakeFile:
+    """Let a file in a share of somebody else's be that of a volume.
+
+    :ivar name: of the file
+    :ivar size: what it is made, bytes, where it is smaller
+    """
+
+    share: str
+    name: str
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class RenameShare:
+    """Give a share another name; there must be none of that."""
+
+    share: str
+    new_name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RenameSnapshot:
+    """Give a snapshot another name; there must be none of that."""
+
+    share: str
+    snapshot: str
+    new_name: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,6 +203,7 @@ class PruneSnapshot:
     snapshot: str
 
 
-KINDS = (MakeShare, MakeFile, TakeSnapshot, CloneShare, FitFile, CopyFile,
+KINDS = (MakeShare, MakeFile, TakeSnapshot, TakeSnapshots, CloneShare,
+         FitFile, TakeFile, RenameShare, RenameSnapshot, CopyFile,
          ResizeShare, RollBack, PromoteShare, DropShare, DropSnapshot,
          LetSnapshotGo, PruneSnapshot)

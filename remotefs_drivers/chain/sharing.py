@@ -120,6 +120,24 @@ def create_snapshot(name, snapshot):
                  undo=(share_steps.DropSnapshot(name, snapshot),))
 
 
+def create_snapshots(some, snapshot):
+    """The same of several volumes at one moment.
+
+    :param some: the names of their shares
+    """
+    return _plan('create_snapshots',
+                 prepare=(share_steps.TakeSnapshots(some, snapshot),),
+                 undo=tuple(share_steps.DropSnapshot(name, snapshot)
+                            for name in some))
+
+
+def prune(some, snapshot):
+    """Delete snapshots that nobody needs any more, of several volumes."""
+    return _plan('prune',
+                 prepare=tuple(share_steps.PruneSnapshot(name, snapshot)
+                               for name in some))
+
+
 def delete_snapshot(name, snapshot):
     """Let a snapshot wait for its last clone, and go if it has none."""
     return _plan('delete_snapshot',
@@ -180,15 +198,24 @@ def revert_by_copy(name, snapshot, size, old_name):
                  finish=gone, undo=gone, journal=True)
 
 
-def forget_copy(name, source):
-    """Remove what a copy that failed has left.
+def take(share, file, name, size):
+    """Let a share that is there be a volume's.
 
-    :param name: of the copy's share, which is not there
-    :param source: of the other's
+    :param share: its name until then
+    :param file: the name of the file in it
+    :param name: of the volume's share
     """
-    return _plan('delete_volume',
-                 prepare=(share_steps.PruneSnapshot(source,
-                                                    between(name)),))
+    return _plan('manage_existing',
+                 prepare=(share_steps.ResizeShare(share, size),
+                          share_steps.TakeFile(share, file, size),
+                          share_steps.RenameShare(share, name)))
+
+
+def take_snapshot(name, snapshot, new_name):
+    """Let a snapshot that is there be one of Cinder's."""
+    return _plan('manage_existing_snapshot',
+                 prepare=(share_steps.RenameSnapshot(name, snapshot,
+                                                     new_name),))
 
 
 def lend(name, size):

@@ -192,7 +192,7 @@ OF_GUESTS = (GuestSwitch, GuestMerge)
 #: Of the fields that are no names of files.
 _TYPES = {'size': int, 'depth': int, 'backing_format': str}
 #: Of names of which there are several.
-_LISTS = {'snapshots': list}
+_LISTS = {'snapshots': list, 'shares': list}
 #: Of those that are, the ones that may be another volume's.
 _OF_OTHERS = frozenset([(CloneSnap, 'name'), (CloneSnap, 'source'),
                         (CloneCopy, 'source'), (CloneRedirect, 'name'),

@@ -12,15 +12,20 @@
 
 """The verbs, for all drivers: they decide, and take the locks.
 
-==============  =============================================================
-``volumes``     RemoteFSDriver: volumes, with whatever layers they have
-``managing``    on top of it: files become volumes, and volumes files
-``reference``   what an operator calls such a file
-``manageable``  the lists of them
-``snapshots``   the snapshot classes on top of it, in three forms of locking
-``clones``      the same where the file system makes snapshots and copies
-``clustered``   what the drivers say of clusters
-==============  =============================================================
+==================  =========================================================
+``volumes``         RemoteFSDriver: volumes, with whatever layers they have
+``managing``        on top of it: files become volumes, and volumes files
+``reference``       what an operator calls such a file
+``manageable``      the lists of them
+``snapshots``       the snapshot classes on top of it, in three forms of
+                    locking
+``clones``          the same where the file system makes snapshots and copies
+``sharing``         the same where each volume is a share of an appliance
+``share_groups``    on top of it: snapshots of one moment
+``share_managing``  on top of that: shares become volumes, and volumes shares
+``groups``          what verbs of groups have in common
+``clustered``       what the drivers say of clusters
+==================  =========================================================
 """
 
 from remotefs_drivers.remotefs import snapshots

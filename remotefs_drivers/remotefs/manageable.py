@@ -88,6 +88,39 @@ def snapshot(share, chain, snapshot_id, volume, known):
             'extra_info': None}
 
 
+def share(found, volume):
+    """The entry of a share of an appliance.
+
+    :param found: appliances.interface.Share
+    :param volume: that it is already, or None
+    """
+    if volume is not None:
+        size, problem = volume.size, 'it is a volume already'
+    else:
+        size, problem = whole(found.size or 0), None
+    return {'reference': {reference.NAME: found.name},
+            'size': size,
+            'safe_to_manage': problem is None,
+            'reason_not_safe': problem,
+            'cinder_id': None if volume is None else volume.id,
+            'extra_info': {'location': found.location}}
+
+
+def snapshot_of_share(found, name, volume, known):
+    """The entry of a snapshot of a volume's share.
+
+    :param known: Cinder's snapshot of that name, or None
+    """
+    return {'reference': {reference.NAME: name},
+            'source_reference': {reference.NAME: found.name},
+            'size': volume.size,
+            'safe_to_manage': known is None,
+            'reason_not_safe': (None if known is None else
+                                'it is a snapshot already'),
+            'cinder_id': None if known is None else known.id,
+            'extra_info': None}
+
+
 def _reference(share, name):
     return {reference.NAME: '%s/%s' % (share.location.rstrip('/'), name)}
 

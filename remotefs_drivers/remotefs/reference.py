@@ -73,6 +73,17 @@ def parse(existing_ref, locations):
     return Reference(name, location, file_format)
 
 
+def named(existing_ref):
+    """What a reference calls something that is no file.
+
+    :returns: (name, the format that it says or None)
+    :raises ValueError: when it is none
+    """
+    values = _values(existing_ref)
+    return (_name_of_id(values[ID]) if ID in values else values[NAME],
+            values.get(FORMAT))
+
+
 def parse_snapshot(existing_ref):
     """The id that a snapshot had.
 

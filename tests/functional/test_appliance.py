@@ -14,8 +14,11 @@
 
 import contextlib
 import os
+import types
 
 from cinder import exception
+from cinder.volume import volume_utils
+from oslo_utils import uuidutils
 import pytest
 
 from remotefs_drivers import errors
@@ -213,4 +216,123 @@ def test_what_a_crash_left_mounted(rig, place, volume):
     place.driver(rig, 'again').create_export(rig.context, volume, {})
     assert place.mounted() == {volume.name}
     place.driver(rig, 'again')
+    assert place.mounted() == set()
+
+
+# Manage
+
+
+@pytest.mark.parametrize('name', ['volume', 'wild', 'disk.img'])
+def test_manage(rig, driver, place, tmp_path, name):
+    place.box.create_share('wild', GIB)
+    path = os.path.join(place.root, 'wild', name)
+    with open(path, 'wb') as stream:
+        stream.truncate(GIB + MIB)
+    content.write(path, 'raw', 5, MIB, MIB)
+    listed = driver.get_manageable_volumes([], None, 10, 0, ['size'],
+                                           ['asc'])
+    assert [each['reference'] for each in listed] == [
+        {'source-name': 'wild'}]
+    if place.kind == 'rigid':
+        with pytest.raises(errors.ReferenceInvalid, match='no way'):
+            rig.manage(driver, {'source-name': 'wild'})
+        return
+    volume = rig.manage(driver, {'source-name': 'wild'})
+    assert volume.size == 2
+    _holds(place, volume, 5, tmp_path, 2)
+    assert set(place.shares()) == {volume.name}
+    assert place.mounted() == set()
+    with pytest.raises(exception.ManageExistingAlreadyManaged):
+        rig.manage(driver, {'source-id': volume.id})
+    rig.unmanage(driver, volume)
+    _holds(place, rig.manage(driver, {'source-name': '%s:%s/%s' % (
+        appliance_places.ADDRESS, place.root, volume.name)}), 5, tmp_path, 2)
+
+
+@pytest.mark.parametrize('content_of_it, reason', [
+    ({}, 'there are 0 files'),
+    ({'a': b'1' * 512, 'b': b'1' * 512}, 'there are 2 files'),
+    ({'volume': b'QFI\xfb' + bytes(600)}, 'its content'),
+    ({'volume': b''}, 'empty'),
+])
+def test_manage_what_cannot_be(rig, driver, place, content_of_it, reason):
+    place.box.create_share('wild', GIB)
+    for name, data in content_of_it.items():
+        with open(os.path.join(place.root, 'wild', name), 'wb') as stream:
+            stream.write(data)
+    for ref in ({'source-name': 'wild'}, {'source-name': 'none'},
+                {'source-name': appliance_places.HOME}):
+        with pytest.raises(errors.ReferenceInvalid, match=(
+                reason if ref['source-name'] == 'wild' else 'no share')):
+            rig.manage(driver, ref)
+    assert place.mounted() == set()
+    assert sorted(os.listdir(os.path.join(place.root, 'wild'))) == sorted(
+        content_of_it)
+
+
+def test_manage_snapshot(rig, driver, place, volume, tmp_path):
+    place.box.create_snapshot(volume.name, 'nightly')
+    _write(place, volume, 2)
+    listed = driver.get_manageable_snapshots([], None, 10, 0, ['size'],
+                                             ['asc'])
+    assert [each['reference'] for each in listed] == [
+        {'source-name': 'nightly'}]
+    if place.kind == 'rigid':
+        with pytest.raises(errors.SnapshotReferenceInvalid):
+            rig.manage_snapshot(driver, volume, {'source-name': 'nightly'})
+        return
+    snapshot = rig.manage_snapshot(driver, volume,
+                                   {'source-name': 'nightly'})
+    assert place.shares() == {volume.name: [snapshot.name]}
+    driver.revert_to_snapshot(rig.context, volume, snapshot)
+    _holds(place, volume, 1, tmp_path)
+    for ref in ({'source-name': 'none'}, {'source-name': snapshot.name}):
+        with pytest.raises((errors.SnapshotReferenceInvalid,
+                            errors.ReferenceManaged)):
+            rig.manage_snapshot(driver, volume, ref)
+
+
+# Groups
+
+
+@pytest.fixture
+def consistent(monkeypatch):
+    monkeypatch.setattr(volume_utils, 'is_group_a_cg_snapshot_type',
+                        lambda group: True)
+
+
+def test_group(rig, driver, place, tmp_path, consistent):
+    group, taken, other = [
+        types.SimpleNamespace(id=uuidutils.generate_uuid(), name='group')
+        for __ in range(3)]
+    driver.create_group(rig.context, group)
+    members = [rig.volume(driver) for __ in range(2)]
+    for volume in members:
+        _write(place, volume, 1)
+    snapshots = [rig.new_snapshot(volume, group_snapshot_id=taken.id)
+                 for volume in members]
+    update, updates = driver.create_group_snapshot(rig.context, taken,
+                                                   snapshots)
+    assert update == {'status': 'available'}
+    assert {each['id'] for each in updates} == {
+        each.id for each in snapshots}
+    for volume in members:
+        _write(place, volume, 2)
+    for sources in ({'group_snapshot': taken, 'snapshots': snapshots},
+                    {'source_group': group, 'source_vols': members}):
+        for each in snapshots:
+            each.status = 'available'
+        copies = [rig.new_volume(driver) for __ in members]
+        __, updates = driver.create_group_from_src(
+            rig.context, other, copies, **sources)
+        for copy, update in zip(copies, updates):
+            assert update.pop('id') == copy.id
+            copy.update(update)
+            _holds(place, copy, 1 if 'snapshots' in sources else 2, tmp_path)
+        update, __ = driver.delete_group(rig.context, other, copies)
+        assert update == {'status': 'deleted'}
+    update, __ = driver.delete_group_snapshot(rig.context, taken, snapshots)
+    assert update == {'status': 'deleted'}
+    driver.delete_group(rig.context, group, members)
+    assert place.shares() == {}
     assert place.mounted() == set()
