@@ -311,7 +311,7 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
     # Stats
 
     def _update_volume_stats(self):
-        self._shares.reload()
+        self._shares.tidy()
         self._stats = dict(
             stats.pool(self._settings, self._settings.backend_name,
                        [self._capacity()], self._features()),

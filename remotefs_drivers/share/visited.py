@@ -43,6 +43,8 @@ class VisitedShares(shares.Shares):
         # Location -> _Use, for as long as somebody has that.
         self._uses = weakref.WeakValueDictionary()
         self._held = {}
+        # Location -> Share of those that could not be unmounted.
+        self._busy = {}
 
     @contextlib.contextmanager
     def visit(self, share):
@@ -114,12 +116,25 @@ class VisitedShares(shares.Shares):
             return super()._gate(share)
         return self._use(share).gate
 
+    def tidy(self):
+        """Unmount those that were busy when their last visitor left."""
+        with self._lock:
+            busy = list(self._busy.values())
+        for share in busy:
+            with self.visit(share):
+                pass
+
     def _unmount(self, share):
         try:
             self._mounter.unmount(share)
         except errors.ShareUnavailable as error:
             LOG.warning('Share %s stays mounted for now: %s',
                         share.location, error)
+            with self._lock:
+                self._busy[share.location] = share
+        else:
+            with self._lock:
+                self._busy.pop(share.location, None)
 
 
 class _Use:

@@ -16,6 +16,7 @@ import errno
 import os
 
 from oslo_log import log as logging
+import tenacity
 
 from remotefs_drivers import errors
 from remotefs_drivers.share import mounter
@@ -25,6 +26,9 @@ LOG = logging.getLogger(__name__)
 
 #: What umount(8) says of a mount that somebody uses, in the C locale.
 _BUSY = 'busy'
+#: A child that some thread has just begun has all files of ours open, until
+#: it closes them. Seconds.
+_ATTEMPTS, _PAUSE = 5, 0.1
 
 
 class VisitingMounter(mounter.BrickMounter):
@@ -62,13 +66,13 @@ class VisitingMounter(mounter.BrickMounter):
             return
         path = self.path(share)
         try:
-            mounter.run_as_root(['umount', path], self._timeout)
+            _umount(path, self._timeout)
         except errors.CommandTimeout as error:
             LOG.warning('Share %s does not answer, and is detached: %s',
                         share.location, error)
             self._detach(share)
         except errors.CommandFailed as error:
-            if _BUSY in str(error):
+            if _is_busy(error):
                 raise errors.ShareUnavailable(share=share.location,
                                               reason=str(error))
             if self.is_there(share):
@@ -86,3 +90,14 @@ class VisitingMounter(mounter.BrickMounter):
         """The sources of what is mounted below our folder, by whomever."""
         return {mount.source
                 for mount in mountinfo.below(self.base).values()}
+
+
+def _is_busy(error):
+    return isinstance(error, errors.CommandFailed) and _BUSY in str(error)
+
+
+@tenacity.retry(retry=tenacity.retry_if_exception(_is_busy),
+                stop=tenacity.stop_after_attempt(_ATTEMPTS),
+                wait=tenacity.wait_fixed(_PAUSE), reraise=True)
+def _umount(path, timeout):
+    mounter.run_as_root(['umount', path], timeout)

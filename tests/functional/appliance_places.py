@@ -19,13 +19,17 @@ from unittest import mock
 from oslo_config import cfg
 from oslo_privsep import priv_context
 
+from remotefs_drivers.embedded import cloud as clouds
 from remotefs_drivers.embedded import folders
 from tests.functional import stages
+from tests.functional import steps
 from tests.harness import user_mount
 
 DRIVER = 'remotefs_drivers.appliance.ApplianceNfsDriver'
 ADDRESS = '127.0.0.1'
 HOME = 'cinder-journal'
+#: A backend on an appliance, and one on a folder of this host.
+BACKEND, OTHER = 'tau', 'upsilon'
 KINDS = ('independent', 'dependent', 'rigid')
 
 
@@ -97,3 +101,38 @@ class FolderPlace:
         """The names of the shares that are mounted, but for the home."""
         return {os.path.basename(share)
                 for share in self.mounter.mounted().values()} - {HOME}
+
+
+class Cloud(clouds.Cloud):
+    """An embedded cloud whose hosts can mount the shares of a place."""
+
+    def __init__(self, wanted, place):
+        super().__init__(wanted)
+        self._place = place
+
+    def start(self, *args, **kwargs):
+        with mock.patch.dict(os.environ, PATH=self._place.mounter.path()):
+            super().start(*args, **kwargs)
+
+
+class Steps(steps.Steps):
+    """A user of such a cloud."""
+
+    def __init__(self, cloud, folder, place):
+        super().__init__(cloud, folder, {'raw': BACKEND})
+        self.place = place
+
+    def location(self, backend):
+        return self._name(backend)
+
+    def path(self, volume):
+        """On the appliance."""
+        found = self.cloud.cinder.volumes.get(volume.id)
+        name_id = getattr(found, 'os-vol-mig-status-attr:name_id', None)
+        return os.path.join(self.place.root,
+                            'volume-%s' % (name_id or found.id), 'volume')
+
+
+#: Name -> makes an appliance of which this host can mount the shares, of
+#: (contextlib.ExitStack, folder).
+PLACES = {'folders': FolderPlace}

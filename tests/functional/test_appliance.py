@@ -252,7 +252,7 @@ def test_manage(rig, driver, place, tmp_path, name):
 @pytest.mark.parametrize('content_of_it, reason', [
     ({}, 'there are 0 files'),
     ({'a': b'1' * 512, 'b': b'1' * 512}, 'there are 2 files'),
-    ({'volume': b'QFI\xfb' + bytes(600)}, 'its content'),
+    ({'volume': b'QFI\xfb' + bytes(600)}, 'cannot be managed'),
     ({'volume': b''}, 'empty'),
 ])
 def test_manage_what_cannot_be(rig, driver, place, content_of_it, reason):
