@@ -38,16 +38,18 @@ class Sharer:
 
     :param appliance: appliances.interface.Appliance
     :param means: hands.Means, whose shares are share.visited.VisitedShares
-    :param volume: for messages
+    :param volume: whose location is known without asking
+    :param name: of its share
     :ivar made: name -> appliances.interface.Share, of those that this verb
                 made
     :ivar taken: name of a share -> appliances.interface.Snapshot, the same
     """
 
-    def __init__(self, appliance, means, volume):
+    def __init__(self, appliance, means, volume, name):
         self._appliance = appliance
         self._means = means
         self._volume = volume
+        self._name = name
         self._foreign = set()
         self.made = {}
         self.taken = {}
@@ -181,26 +183,28 @@ class Sharer:
     @contextlib.contextmanager
     def _inside(self, name):
         """(hands.Hands, path of a file) in a share, which is mounted."""
-        share = table.Share(self.share(name).location)
+        share = table.Share(self.location(name))
         shares = self._means.shares
         with shares.visit(share):
             shares.ensure_mounted(share)
             yield (hands.Hands(self._means, self._volume, share),
                    lambda name: '%s/%s' % (shares.path(share), name))
 
-    def share(self, name):
-        """appliances.interface.Share of a name.
+    def location(self, name):
+        """The location of a share.
 
-        :raises ApplianceShareMissing: when there is none
+        :raises ApplianceShareMissing: when there is none of the name
         """
-        if name not in self.made:
-            found = self._appliance.find_share(name)
-            if found is None:
-                raise errors.ApplianceShareMissing(
-                    appliance=self._appliance.name, share=name,
-                    what='find the share of volume %s' % self._volume.id)
-            return found
-        return self.made[name]
+        if name in self.made:
+            return self.made[name].location
+        if name == self._name and self._volume.provider_location:
+            return self._volume.provider_location
+        found = self._appliance.find_share(name)
+        if found is None:
+            raise errors.ApplianceShareMissing(
+                appliance=self._appliance.name, share=name,
+                what='find the share of volume %s' % self._volume.id)
+        return found.location
 
     def _find_file(self, work, path, old_name):
         """The path of the file that is the volume's.

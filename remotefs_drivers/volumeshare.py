@@ -53,7 +53,7 @@ class VolumeShare:
         self._volume = volume
         self.name = names.of(volume)
         self._size = volume.size * units.Gi
-        self._sharer = sharer.Sharer(appliance, means, volume)
+        self._sharer = sharer.Sharer(appliance, means, volume, self.name)
         self._home = hands.Hands(means, volume, home)
         self._folder = means.shares.path(home)
 
@@ -208,14 +208,10 @@ class VolumeShare:
         """A VolumeFile of what it holds just now, whoever writes to it."""
         self.recover()
         with self._executor().prepared(sharing.lend(self.name, self._size)):
-            lent = self._sharer.share(sharing.temporary(self.name))
-            with self._opened(table.Share(lent.location)) as file:
-                yield file
-
-    @contextlib.contextmanager
-    def _opened(self, share):
-        with self._means.shares.visit(share):
-            yield file_in(self._means, self._volume, share)
+            share = table.Share(self._sharer.location(
+                sharing.temporary(self.name)))
+            with self._means.shares.visit(share):
+                yield file_in(self._means, self._volume, share)
 
     # What a crash left
 

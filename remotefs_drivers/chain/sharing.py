@@ -142,9 +142,7 @@ def delete_snapshot(name, snapshot):
     """Let a snapshot wait for its last clone, and go if it has none."""
     return _plan('delete_snapshot',
                  prepare=(share_steps.LetSnapshotGo(name, snapshot,
-                                                    deleted(snapshot)),
-                          share_steps.PruneSnapshot(name,
-                                                    deleted(snapshot))))
+                                                    deleted(snapshot)),))
 
 
 def copy(name, source, size, old_name):

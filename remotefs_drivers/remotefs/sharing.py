@@ -150,15 +150,21 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
         if found is None:
             LOG.warning('Volume %s had no share %s on %s', volume.id,
                         share.name, self._appliance.name)
-            if volume.source_volid:
-                source = _find_volume(volume.source_volid, None)
-                share.forget_copy_of(source.name)
+            self._forget_copy(volume, share)
             return
         try:
             share.delete(found)
         except (errors.ApplianceUnsupported,
                 errors.ApplianceShareInUse) as error:
             raise errors.ClonesInTheWay(volume=volume.id, reason=error)
+
+    def _forget_copy(self, volume, share):
+        """Remove what a copy that failed has left on its source."""
+        if volume.source_volid is None:
+            return
+        source = _find_volume(volume.source_volid, None)
+        if source.name is not None:
+            share.forget_copy_of(source.name)
 
     def extend_volume(self, volume, new_size):
         """Make a volume larger, whoever has it.
@@ -356,4 +362,5 @@ def _find_volume(volume_id, name):
         return objects.Volume.get_by_id(cinder_context.get_admin_context(),
                                         volume_id)
     except exception.VolumeNotFound:
-        return types.SimpleNamespace(id=volume_id, name=name, size=0)
+        return types.SimpleNamespace(id=volume_id, name=name, size=0,
+                                     provider_location=None)
