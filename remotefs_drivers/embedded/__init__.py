@@ -32,6 +32,10 @@ ones, on SQLite.
       mounts        what is mounted below a folder
       keeper        takes mounts down when everybody else is dead
     folders/        an NFS appliance, of folders
+    box             another host, as far as an NFS appliance needs to be one
+      sshd          its SSH server, with keys and a user
+      zfs           a real ZFS pool in it
+      exportfs.sh   what stands in for the NFS server
     hypervisor/     guests that have volumes open, behind an API like Nova's
 
     In the child, never imported by the above:
