@@ -321,6 +321,10 @@ appliance_ssh_opts = [
                 default=True,
                 help='Whether commands are run by sudo there, unless '
                      'nas_login is root.'),
+    cfg.StrOpt('appliance_program',
+               help='Absolute path of our program on the appliance, where it '
+                    'was installed so that sudo need permit nothing else. '
+                    'Not set, it is sent along, and sudo must permit sh.'),
 ]
 
 #: Of the appliance that is reached by our HTTP API.

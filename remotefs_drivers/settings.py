@@ -19,6 +19,7 @@ else; an option that has no value in the section falls back to
 
 import dataclasses
 import os
+import re
 import types
 from typing import Mapping
 from typing import Optional
@@ -28,6 +29,10 @@ from cinder.volume import volume_utils
 from remotefs_drivers import connections
 from remotefs_drivers import errors
 from remotefs_drivers.share import table
+
+#: A client and its options, as exports(5) has them.
+_CLIENT = re.compile(r'[^\s()"\'\\#]+\([^\s()"\'\\#]*\)\Z')
+_OWNER = re.compile(r'[0-9]+:[0-9]+\Z')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +157,35 @@ class Gpfs:
     storage_pool: str
     pool_per_storage_pool: bool
     attach_type: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ApplianceSsh:
+    """The options of an appliance that is reached by SSH.
+
+    :ivar key: path of the private key, or None
+    :ivar limit: seconds that one answer may take
+    :ivar root: what the shares are made in
+    :ivar address: that hosts mount the shares by
+    :ivar exports: clients and options of each share, as exports(5) has
+                   them; '' when the shares are not exported one by one
+    :ivar owner: 'uid:gid' that shares are given to
+    :ivar sudo: whether commands are run by sudo
+    :ivar program: path of our program there, or None
+    """
+
+    host: str
+    port: int
+    login: str
+    password: str
+    key: Optional[str]
+    limit: int
+    root: str
+    address: str
+    exports: str
+    owner: str
+    sudo: bool
+    program: Optional[str]
 
 
 def read(configuration, prefix, default_backend_name):
@@ -328,6 +362,56 @@ def read_posix(configuration):
     exports = {_absolute(path, 'posix_nfs_exports'): export for path, export
                in configuration.posix_nfs_exports.items()}
     return Posix(directories, attach_type, types.MappingProxyType(exports))
+
+
+def read_appliance_ssh(configuration):
+    """Read the options of an appliance that is reached by SSH.
+
+    :raises ShareConfigInvalid: when one of them makes no sense
+    """
+    host = _given(configuration, 'nas_host')
+    if not (configuration.nas_private_key or configuration.nas_password):
+        raise errors.ShareConfigInvalid(
+            option='nas_private_key',
+            reason='it is not set, and nas_password neither')
+    return ApplianceSsh(
+        host=host, port=configuration.nas_ssh_port,
+        login=configuration.nas_login, password=configuration.nas_password,
+        key=configuration.nas_private_key,
+        limit=configuration.appliance_ssh_timeout,
+        root=_given(configuration, 'appliance_root'),
+        address=configuration.appliance_export_address or host,
+        exports=_exports(configuration.appliance_export_options or ''),
+        owner=_owner(configuration.appliance_share_owner),
+        sudo=configuration.appliance_sudo,
+        program=configuration.appliance_program)
+
+
+def _given(configuration, option):
+    value = getattr(configuration, option)
+    if not value:
+        raise errors.ShareConfigInvalid(option=option, reason='it is not set')
+    return value
+
+
+def _exports(text):
+    """Clients of a line of exports(5), one blank between two."""
+    for word in text.split():
+        if not _CLIENT.match(word):
+            raise errors.ShareConfigInvalid(
+                option='appliance_export_options',
+                reason='"%s" is not of the form client(option,option)' % word)
+    return ' '.join(text.split())
+
+
+def _owner(text):
+    if text is None:
+        return '%d:%d' % (os.getuid(), os.getgid())
+    if not _OWNER.match(text):
+        raise errors.ShareConfigInvalid(
+            option='appliance_share_owner',
+            reason='"%s" is not of the form uid:gid, two numbers' % text)
+    return text
 
 
 def _mount_point_base(configuration, prefix):

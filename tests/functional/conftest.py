@@ -20,7 +20,8 @@ root on NfsDriver; and as root of an embedded cloud on GlusterfsDriver. Each
 cloud is started once, by the first test that wants it. ``new_cloud`` makes a
 cloud for a single test that wants to stop or kill it. ``rig`` builds drivers
 in the process of the tests. ``place`` is a volume of a real GlusterFS, for
-root. ``gpfs`` is an emulated GPFS.
+root. ``gpfs`` is an emulated GPFS. ``nas`` is a box that appliances are, by
+SSH, for root.
 """
 
 import contextlib
@@ -44,6 +45,7 @@ from tests.functional import gluster_places
 from tests.functional import gpfs_hosts
 from tests.functional import stages
 from tests.functional import steps as the_steps
+from tests.harness import appliance_boxes
 from tests.harness import backends
 from tests.harness import emulated
 from tests.harness import misbehaviour
@@ -371,3 +373,18 @@ def new_cloud(tmp_path):
 def make_spec(root, concurrency, **fields):
     return spec.two_posix_backends(root, concurrency=concurrency,
                                    glance_python=_GLANCE_PYTHON, **fields)
+
+
+@pytest.fixture(scope='session')
+def zfs_nas(tmp_path_factory):
+    """appliance_boxes.ZfsPlace, for root."""
+    with appliance_boxes.with_zfs(tmp_path_factory.mktemp('zfs')) as made:
+        yield made
+
+
+@pytest.fixture(params=['zfs'])
+def nas(request):
+    """An appliance_boxes.Place of each kind, empty and whole, for root."""
+    made = request.getfixturevalue(request.param + '_nas')
+    with made.ready():
+        yield made
