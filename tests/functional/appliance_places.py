@@ -13,16 +13,19 @@
 """Appliances for tests, and backends of ApplianceNfsDriver on them."""
 
 import contextlib
+import functools
 import os
 from unittest import mock
 
 from oslo_config import cfg
 from oslo_privsep import priv_context
+from oslo_utils import units
 
 from remotefs_drivers.embedded import cloud as clouds
 from remotefs_drivers.embedded import folders
 from tests.functional import stages
 from tests.functional import steps
+from tests.harness import appliance_boxes
 from tests.harness import user_mount
 
 DRIVER = 'remotefs_drivers.appliance.ApplianceNfsDriver'
@@ -30,42 +33,42 @@ ADDRESS = '127.0.0.1'
 HOME = 'cinder-journal'
 #: A backend on an appliance, and one on a folder of this host.
 BACKEND, OTHER = 'tau', 'upsilon'
+#: Bytes that a real one has, of which volumes take what is written.
+_SIZE = 4 * units.Gi
 KINDS = ('independent', 'dependent', 'rigid')
 
 
-class FolderPlace:
-    """A box whose shares are folders; this host mounts them.
+class Place:
+    """An appliance, and how this host mounts its shares.
 
     :param stack: contextlib.ExitStack, ends it
-    :ivar root: the folder of the shares, on the box
+    :param root: the folder of the shares, on the appliance
     :ivar box: an appliance of its own, to look at it
+    :ivar base: of the mount points
     """
 
-    def __init__(self, stack, folder, kind='dependent'):
-        self.root = os.path.join(str(folder), 'box')
-        os.makedirs(self.root)
+    def __init__(self, stack, folder, root):
+        self.root = root
         self.base = os.path.join(str(folder), 'mnt')
-        self.kind = kind
         self.mounter = stack.enter_context(
             user_mount.UserMount(os.path.join(str(folder), 'mounter')))
         self.mounter.export_below(ADDRESS, self.root)
-        self.box = folders.at(self.root, kind=kind)
 
     def options(self, **own):
         """Of a backend, without the driver."""
-        return {'appliance_type': 'folders',
-                'folders_root': self.root,
-                'folders_kind': self.kind,
-                'appliance_mount_point_base': self.base,
+        return {'appliance_mount_point_base': self.base,
                 'appliance_mount_attempts': 1,
                 'nas_secure_file_operations': 'true',
                 'nas_secure_file_permissions': 'true', **own}
 
+    def global_options(self):
+        """Of all services, in [DEFAULT]."""
+        return {}
+
     def driver(self, rig, section=None, **own):
         section = section or stages.section()
         # A file would have them anyway.
-        cfg.CONF.register_opts(folders.FolderAppliance.get_options(),
-                               group=section)
+        cfg.CONF.register_opts(self.box.get_options(), group=section)
         return rig.driver(DRIVER, section, **self.options(**own))
 
     @contextlib.contextmanager
@@ -103,6 +106,50 @@ class FolderPlace:
                 for share in self.mounter.mounted().values()} - {HOME}
 
 
+class FolderPlace(Place):
+    """A box whose shares are folders."""
+
+    def __init__(self, stack, folder, kind='dependent'):
+        root = os.path.join(str(folder), 'box')
+        os.makedirs(root)
+        super().__init__(stack, folder, root)
+        self.kind = kind
+        self.box = folders.at(root, kind=kind)
+
+    def options(self, **own):
+        return super().options(appliance_type='folders',
+                               folders_root=self.root,
+                               folders_kind=self.kind, **own)
+
+
+class BoxPlace(Place):
+    """A real one, over SSH.
+
+    :param kind: entry point of the appliance
+    :param make: of appliance_boxes
+    """
+
+    def __init__(self, kind, make, stack, folder):
+        folder = str(folder)
+        self._kind = kind
+        self._place = stack.enter_context(make(folder, _SIZE))
+        super().__init__(stack, folder, self._place.path)
+        stack.enter_context(self._place.ready())
+        self.box = self._place.new()
+        self.box.check()
+        stack.callback(self.box.close)
+
+    def options(self, **own):
+        options = self._place.options()
+        # It is this service that makes the files.
+        del options['appliance_share_owner']
+        return super().options(appliance_type=self._kind, **options, **own)
+
+    def global_options(self):
+        return {'ssh_hosts_key_file': self._place.server.known_hosts,
+                'strict_ssh_host_key_policy': True}
+
+
 class Cloud(clouds.Cloud):
     """An embedded cloud whose hosts can mount the shares of a place."""
 
@@ -126,13 +173,17 @@ class Steps(steps.Steps):
         return self._name(backend)
 
     def path(self, volume):
-        """On the appliance."""
+        """Where the file of a volume is, at its end."""
         found = self.cloud.cinder.volumes.get(volume.id)
         name_id = getattr(found, 'os-vol-mig-status-attr:name_id', None)
-        return os.path.join(self.place.root,
-                            'volume-%s' % (name_id or found.id), 'volume')
+        name = 'volume-%s' % (name_id or found.id)
+        if OTHER in getattr(found, 'os-vol-host-attr:host'):
+            return os.path.join(*self.cloud.spec.folders, name)
+        return os.path.join(self.place.root, name, 'volume')
 
 
 #: Name -> makes an appliance of which this host can mount the shares, of
 #: (contextlib.ExitStack, folder).
-PLACES = {'folders': FolderPlace}
+PLACES = {'folders': FolderPlace,
+          'zfs': functools.partial(BoxPlace, 'zfs',
+                                   appliance_boxes.with_zfs)}

@@ -140,13 +140,16 @@ def section(appliance, values):
 
 
 @contextlib.contextmanager
-def with_zfs(folder):
-    """ZfsPlace on a box of its own; all of it is below the folder."""
+def with_zfs(folder, size=SIZE):
+    """ZfsPlace on a box of its own; all of it is below the folder.
+
+    :param size: of the pool, bytes
+    """
     with boxes.Box(os.path.join(folder, 'box')) as box:
         server = sshd.Sshd(box, os.path.join(folder, 'ssh'))
         server.start()
         try:
-            with pools.Zfs(box, os.path.join(folder, 'pool'), SIZE) as pool:
+            with pools.Zfs(box, os.path.join(folder, 'pool'), size) as pool:
                 yield ZfsPlace(box, server, pool)
         finally:
             server.stop()
