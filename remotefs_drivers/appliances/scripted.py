@@ -84,6 +84,121 @@ class ScriptedAppliance(interface.Appliance):
     def close(self):
         self._line.close()
 
+    # Shares
+
+    def create_share(self, name, size):
+        question = self._about('create share %s' % name, share=name)
+        self._check_new(question, name)
+        text = self._ask(question, 'create', name, limit_for(size),
+                         self._settings.owner, self._clients(name))
+        return self._share(question, name, text)
+
+    def delete_share(self, name, snapshots=()):
+        if self._can_be(name):
+            self._ask(self._about('delete share %s' % name, share=name),
+                      'delete', name, *filter(self._can_be, snapshots))
+
+    def resize_share(self, name, size):
+        question = self._about('resize share %s' % name, share=name)
+        self._check_share(question, name)
+        self._ask(question, 'resize', name, limit_for(size))
+
+    def rename_share(self, name, new_name):
+        question = self._about('rename share %s to %s' % (name, new_name),
+                               share=name, new=new_name)
+        self._check_share(question, name)
+        self._check_new(question, new_name)
+        text = self._ask(question, 'rename', name, new_name,
+                         self._clients(new_name))
+        return self._share(question, new_name, text)
+
+    def find_share(self, name):
+        if not self._can_be(name):
+            return None
+        question = self._about('find share %s' % name, share=name)
+        text = self._ask(question, 'find', name)
+        return self._share(question, name, text) if text else None
+
+    def list_shares(self):
+        return self._shares(self._ask(self._about('list its shares'),
+                                      'list'))
+
+    # Snapshots
+
+    def create_snapshot(self, share, name):
+        question = self._about('snapshot share %s' % share, share=share,
+                               snapshot=name)
+        self._check_share(question, share)
+        self._check_new(question, name)
+        self._ask(question, 'snapshot', name, share)
+        return interface.Snapshot(name, self._snapshot_id(share, name))
+
+    def delete_snapshot(self, share, name):
+        if self._can_be(share) and self._can_be(name):
+            question = self._about('delete snapshot %s of share %s'
+                                   % (name, share), share=share,
+                                   snapshot=name)
+            self._ask(question, 'delete_snapshot', share, name)
+
+    def rename_snapshot(self, share, name, new_name):
+        question = self._about('rename snapshot %s of share %s to %s'
+                               % (name, share, new_name),
+                               share=share, snapshot=name, new=new_name)
+        self._check_snapshot(question, share, name)
+        self._check_new(question, new_name)
+        self._ask(question, 'rename_snapshot', share, name, new_name)
+        return interface.Snapshot(new_name,
+                                  self._snapshot_id(share, new_name))
+
+    def clone_snapshot(self, share, snapshot, name, size):
+        question = self._about('clone snapshot %s of share %s to %s'
+                               % (snapshot, share, name),
+                               share=share, snapshot=snapshot, new=name)
+        self._check_snapshot(question, share, snapshot)
+        self._check_new(question, name)
+        text = self._ask(question, 'clone', share, snapshot, name,
+                         limit_for(size), self._settings.owner,
+                         self._clients(name))
+        return self._share(question, name, text)
+
+    def promote(self, share):
+        question = self._about('promote share %s' % share, share=share)
+        self._check_share(question, share)
+        self._ask(question, 'promote', share)
+
+    def roll_back(self, share, snapshot):
+        question = self._about(
+            'roll back share %s to snapshot %s' % (share, snapshot),
+            share=share, snapshot=snapshot)
+        self._check_snapshot(question, share, snapshot)
+        self._ask(question, 'roll_back', share, snapshot)
+
+    # Room
+
+    def capacity(self):
+        text = self._ask(self._about('tell its capacity'), 'capacity')
+        total, free = map(int, text.split())
+        return interface.Capacity(total, free)
+
+    # For subclasses: names, and what the program says of shares
+
+    def _can_be(self, name):
+        """Whether a share or a snapshot can have that name."""
+        raise NotImplementedError()
+
+    def _share(self, question, name, text):
+        """A Share with its snapshots, of what ``describe`` says."""
+        raise NotImplementedError()
+
+    def _shares(self, text):
+        """A list of Share, of what ``list`` says."""
+        raise NotImplementedError()
+
+    def _snapshot_id(self, share, name):
+        raise NotImplementedError()
+
+    # Asking
+
     def _about(self, what, **names):
         return answers.Question(self.name, what, **names)
 
@@ -111,6 +226,22 @@ class ScriptedAppliance(interface.Appliance):
             return [*become, self._settings.program]
         return [*become, 'sh', '-c', program(self.script), 'remotefs']
 
+    def _check_new(self, question, name):
+        if not self._can_be(name):
+            raise self._failure(question, 'no share or snapshot there can '
+                                'be called %r' % name)
+
+    def _check_share(self, question, name):
+        if not self._can_be(name):
+            raise errors.ApplianceShareMissing(
+                appliance=self.name, what=question.what, share=name)
+
+    def _check_snapshot(self, question, share, name):
+        if not (self._can_be(share) and self._can_be(name)):
+            raise errors.ApplianceSnapshotMissing(
+                appliance=self.name, what=question.what, share=share,
+                snapshot=name)
+
     def _location(self, path):
         address = self._settings.address
         if ':' in address and not address.startswith('['):
@@ -122,7 +253,8 @@ class ScriptedAppliance(interface.Appliance):
 
         A number of its own keeps shares apart that one file system holds.
         """
-        number = uuid.uuid5(_EXPORTS, '%s/%s' % (self._settings.root, name))
+        whole = '%s/%s' % (self._settings.root, name)
+        number = uuid.uuid5(_EXPORTS, ascii(whole))
         return ' '.join(_with_number(client, number) for client
                         in self._settings.exports.split())
 

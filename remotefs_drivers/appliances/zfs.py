@@ -28,7 +28,9 @@ from remotefs_drivers.appliances import interface
 from remotefs_drivers.appliances import scripted
 from remotefs_drivers import errors
 
-_NAME = re.compile(r'[A-Za-z0-9_.: -]+\Z')
+_NAME = re.compile(r'(?!\.{1,2}\Z)[A-Za-z0-9_.: -]+\Z')
+# Characters of the whole of it.
+_LONGEST = 255
 _ROOT = re.compile(r'[A-Za-z][A-Za-z0-9_.:-]*(/[A-Za-z0-9_.:-]+)*\Z')
 
 
@@ -46,119 +48,20 @@ class ZfsAppliance(scripted.ScriptedAppliance):
                 reason='"%s" is no dataset, as tank/cinder'
                        % self._settings.root)
 
-    # Shares
-
-    def create_share(self, name, size):
-        question = self._about('create share %s' % name, share=name)
-        self._check_names(question, name)
-        text = self._ask(question, 'create', name, scripted.limit_for(size),
-                         self._settings.owner, self._clients(name))
-        return self._share(question, name, text)
-
-    def delete_share(self, name, snapshots=()):
-        if not _NAME.match(name):
-            return
-        snapshots = [each for each in snapshots if _NAME.match(each)]
-        self._ask(self._about('delete share %s' % name, share=name),
-                  'delete', name, *snapshots)
-
-    def resize_share(self, name, size):
-        question = self._about('resize share %s' % name, share=name)
-        self._check_share(question, name)
-        self._ask(question, 'resize', name, scripted.limit_for(size))
-
-    def rename_share(self, name, new_name):
-        question = self._about('rename share %s to %s' % (name, new_name),
-                               share=name, new=new_name)
-        self._check_names(question, new_name)
-        self._check_share(question, name)
-        text = self._ask(question, 'rename', name, new_name,
-                         self._clients(new_name))
-        return self._share(question, new_name, text)
-
-    def find_share(self, name):
-        if not _NAME.match(name):
-            return None
-        question = self._about('find share %s' % name, share=name)
-        text = self._ask(question, 'find', name)
-        return self._share(question, name, text) if text else None
-
-    def list_shares(self):
-        text = self._ask(self._about('list its shares'), 'list')
-        found = _properties(text)
-        return [self._made(name, of) for name, of
-                in ((self._relative(dataset), of)
-                    for dataset, of in found.items())
-                if _NAME.match(name) and _is_mountable(of)]
-
-    # Snapshots
-
-    def create_snapshot(self, share, name):
-        made, = self._snapshot([share], name, 'snapshot share %s' % share)
-        return made
-
     def create_snapshots(self, shares, name):
-        return self._snapshot(shares, name,
-                              'snapshot several shares at one moment')
-
-    def delete_snapshot(self, share, name):
-        if _NAME.match(share) and _NAME.match(name):
-            self._ask(self._about(
-                'delete snapshot %s of share %s' % (name, share),
-                share=share, snapshot=name), 'delete_snapshot', share, name)
-
-    def rename_snapshot(self, share, name, new_name):
-        question = self._about('rename snapshot %s of share %s to %s'
-                               % (name, share, new_name),
-                               share=share, snapshot=name, new=new_name)
-        self._check_names(question, new_name)
-        self._check_snapshot(question, share, name)
-        self._ask(question, 'rename_snapshot', share, name, new_name)
-        return interface.Snapshot(new_name, self._id(share, new_name))
-
-    def clone_snapshot(self, share, snapshot, name, size):
-        question = self._about('clone snapshot %s of share %s to %s'
-                               % (snapshot, share, name),
-                               share=share, snapshot=snapshot, new=name)
-        self._check_names(question, name)
-        self._check_snapshot(question, share, snapshot)
-        text = self._ask(question, 'clone', share, snapshot, name,
-                         scripted.limit_for(size), self._settings.owner,
-                         self._clients(name))
-        return self._share(question, name, text)
-
-    def promote(self, share):
-        question = self._about('promote share %s' % share, share=share)
-        self._check_share(question, share)
-        self._ask(question, 'promote', share)
-
-    def roll_back(self, share, snapshot):
-        question = self._about(
-            'roll back share %s to snapshot %s' % (share, snapshot),
-            share=share, snapshot=snapshot)
-        self._check_snapshot(question, share, snapshot)
-        self._ask(question, 'roll_back', share, snapshot)
-
-    # Room
-
-    def capacity(self):
-        text = self._ask(self._about('tell its capacity'), 'capacity')
-        used, free = map(int, text.split())
-        return interface.Capacity(used + free, free)
-
-    # What the program says
-
-    def _snapshot(self, shares, name, what):
-        question = self._about(what, share=', '.join(shares), snapshot=name)
-        self._check_names(question, name)
+        question = self._about('snapshot several shares at one moment',
+                               share=', '.join(shares), snapshot=name)
         for share in shares:
-            self._check_share(self._about(what, share=share), share)
+            self._check_share(question, share)
+        self._check_new(question, name)
         self._ask(question, 'snapshot', name, *shares)
-        return [interface.Snapshot(name, self._id(share, name))
+        return [interface.Snapshot(name, self._snapshot_id(share, name))
                 for share in shares]
 
+    def _can_be(self, name):
+        return bool(_NAME.match(name)) and len(self._id(name)) <= _LONGEST
+
     def _share(self, question, name, text):
-        """A Share with its snapshots, of what ``describe`` says."""
         found = _properties(text)
         of = found.get(self._id(name))
         if of is None or not _is_mountable(of):
@@ -175,6 +78,12 @@ class ZfsAppliance(scripted.ScriptedAppliance):
                 tuple(map(self._relative, hanging.get(dataset, ()))))
             for dataset, __ in snapshots))
 
+    def _shares(self, text):
+        datasets = ((self._relative(dataset), of)
+                    for dataset, of in _properties(text).items())
+        return [self._made(name, of) for name, of in datasets
+                if self._can_be(name) and _is_mountable(of)]
+
     def _made(self, name, of, snapshots=None):
         limit = int(of['refquota'])
         origin = None
@@ -186,33 +95,16 @@ class ZfsAppliance(scripted.ScriptedAppliance):
             scripted.size_within(limit) if limit else None, origin,
             snapshots)
 
-    def _id(self, share, snapshot=None):
-        dataset = '%s/%s' % (self._settings.root, share)
-        return dataset if snapshot is None else '%s@%s' % (dataset, snapshot)
+    def _id(self, share):
+        return '%s/%s' % (self._settings.root, share)
+
+    def _snapshot_id(self, share, name):
+        return '%s@%s' % (self._id(share), name)
 
     def _relative(self, dataset):
         """The name of a share; of what lies elsewhere, all of its name."""
         start = self._settings.root + '/'
         return dataset[len(start):] if dataset.startswith(start) else dataset
-
-    # Names that no dataset has
-
-    def _check_names(self, question, *names):
-        for name in names:
-            if not _NAME.match(name):
-                raise self._failure(question, 'ZFS takes no name %r; it may '
-                                    'hold letters, digits and _.: -' % name)
-
-    def _check_share(self, question, name):
-        if not _NAME.match(name):
-            raise errors.ApplianceShareMissing(
-                appliance=self.name, what=question.what, share=name)
-
-    def _check_snapshot(self, question, share, name):
-        if not (_NAME.match(share) and _NAME.match(name)):
-            raise errors.ApplianceSnapshotMissing(
-                appliance=self.name, what=question.what, share=share,
-                snapshot=name)
 
 
 def _properties(text):

@@ -34,7 +34,7 @@ ones, on SQLite.
     folders/        an NFS appliance, of folders
     box             another host, as far as an NFS appliance needs to be one
       sshd          its SSH server, with keys and a user
-      zfs           a real ZFS pool in it
+      zfs, btrfs    a real ZFS pool in it, or a real btrfs
       exportfs.sh   what stands in for the NFS server
     hypervisor/     guests that have volumes open, behind an API like Nova's
 

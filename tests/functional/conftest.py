@@ -382,7 +382,23 @@ def zfs_nas(tmp_path_factory):
         yield made
 
 
-@pytest.fixture(params=['zfs'])
+@pytest.fixture(scope='session')
+def btrfs_nas(tmp_path_factory):
+    """appliance_boxes.BtrfsPlace, for root."""
+    with appliance_boxes.with_btrfs(
+            tmp_path_factory.mktemp('btrfs')) as made:
+        yield made
+
+
+@pytest.fixture(scope='session')
+def quotas_nas(tmp_path_factory):
+    """The same, with quotas on."""
+    with appliance_boxes.with_btrfs(tmp_path_factory.mktemp('quotas'),
+                                    quotas=True) as made:
+        yield made
+
+
+@pytest.fixture(params=['zfs', 'btrfs'])
 def nas(request):
     """An appliance_boxes.Place of each kind, empty and whole, for root."""
     made = request.getfixturevalue(request.param + '_nas')

@@ -16,6 +16,7 @@
 import contextlib
 import os
 import pathlib
+import string
 import threading
 import time
 
@@ -75,14 +76,6 @@ class TestShares:
             appliance.create_share('volume-1', SIZE)
         assert read(nas, share) == 'mine'
 
-    def test_it_takes_a_file_of_its_size(self, nas, share):
-        path = os.path.join(nas.folder(share), 'volume')
-        with open(path, 'wb') as stream:
-            for __ in range(SIZE // units.Mi):
-                stream.write(os.urandom(units.Mi))
-            os.fsync(stream.fileno())
-        assert os.stat(path).st_size == SIZE
-
     def test_none(self, appliance):
         assert appliance.find_share('volume-0') is None
         assert appliance.list_shares() == []
@@ -119,12 +112,6 @@ class TestShares:
         appliance.resize_share('volume-1', 2 * SIZE)
         with pytest.raises(errors.ApplianceShareMissing, match='volume-0'):
             appliance.resize_share('volume-0', SIZE)
-
-    def test_resize_to_less_than_there_is(self, nas, appliance, share):
-        write(nas, share, 'x' * 20 * units.Mi)
-        appliance.resize_share('volume-1', units.Mi)
-        write(nas, share, 'y', 'other')
-        assert read(nas, share, 'other') == 'y'
 
     def test_rename(self, nas, appliance, share):
         write(nas, share, 'x')
@@ -481,40 +468,52 @@ class TestExports:
 
 
 class TestNames:
-    @pytest.mark.parametrize('name', [
-        "a'b", 'a"b', 'a;touch /run/box/broken', '$(touch /run/box/broken)',
-        '`touch /run/box/broken`', 'a\nb', 'a\\b', 'gr\u00fcn', '\u6f22',
-        '-r', '--help', 'a*', '~', '.', '..', '', 'a/b', '../x', 'a@b',
-        'a%b', 'a,b', '#x', 'a b', 'x\0y', 'bytes\udcff', '.snapshots'])
-    def test_odd_ones_never_break_out(self, nas, appliance, share, name):
+    NAMES = ["a'b", 'a"b', 'a;touch /run/box/broken',
+             '$(touch /run/box/broken)', '`touch /run/box/broken`', 'a\nb',
+             'a\\b', 'gr\u00fcn', '\u6f22', '-r', '--help', 'a*', '~', '.',
+             '..', '', 'a/b', '../x', 'a@b', 'a%b', 'a,b', '#x', 'a b', 'a\tb',
+             'x\0y', 'bytes\udcff', '.snapshots', '.work', 'x' * 255,
+             'x' * 256]
+
+    def test_odd_ones_never_break_out(self, nas, appliance, share):
         """They are there as they were written, or they are refused."""
         appliance.create_snapshot('volume-1', 's')
         before = appliance.find_share('volume-1')
+        for name in self.NAMES:
+            made = self.make(appliance, name)
+            for call in (lambda: appliance.resize_share(name, SIZE),
+                         lambda: appliance.promote(name),
+                         lambda: appliance.rename_share(name, 'volume-9')):
+                with pytest.raises(errors.ApplianceShareMissing):
+                    call()
+            assert appliance.find_share('volume-1') == before, name
+            assert nas.box.run('ls', '/run/box').count('broken') == 0
+            assert made == self.expected(nas, name)
+
+    def make(self, appliance, name):
+        """Whether a share and a snapshot could be called that."""
         for call in (lambda: appliance.create_share(name, SIZE),
-                     lambda: appliance.create_snapshot('volume-1', name),
-                     lambda: appliance.clone_snapshot('volume-1', 's', name,
-                                                      SIZE)):
+                     lambda: appliance.create_snapshot('volume-1', name)):
             with contextlib.suppress(errors.ApplianceError):
                 call()
-        listed = [each.name for each in appliance.list_shares()]
-        assert sorted(listed) in (['volume-1'], sorted(['volume-1', name]))
-        found = appliance.find_share(name)
-        assert (found is not None) == (name in listed)
+        listed = {each.name for each in appliance.list_shares()}
+        assert listed in ({'volume-1'}, {'volume-1', name})
+        assert (appliance.find_share(name) is not None) == (name in listed)
         snapshots = names(appliance.find_share('volume-1'))
         assert snapshots in (['s'], ['s', name])
         appliance.delete_share(name)
         appliance.delete_snapshot('volume-1', name)
-        with contextlib.suppress(errors.ApplianceError):
-            appliance.roll_back('volume-1', name)
-        for call in (lambda: appliance.resize_share(name, SIZE),
-                     lambda: appliance.promote(name),
-                     lambda: appliance.rename_share(name, 'volume-9')):
-            with pytest.raises(errors.ApplianceShareMissing):
-                call()
-        assert appliance.find_share('volume-1') == before
-        assert [each.name for each in appliance.list_shares()] == [
-            'volume-1']
-        assert nas.box.run('ls', '/run/box').count('broken') == 0
+        return name in listed, name in snapshots
+
+    def expected(self, nas, name):
+        """The same, by what the file systems take."""
+        if nas.clones_hang:
+            can = set(name) <= set(string.ascii_letters + '_.:- ') and (
+                name not in ('', '.', '..') and len(name) < 200)
+        else:
+            can = name not in ('', '.', '..', '.snapshots', '.work') and (
+                len(name) < 256 and not set(name) & set('/\n\0'))
+        return can, can
 
 
 class TestAtOnce:
@@ -540,3 +539,43 @@ class TestAtOnce:
             thread.join()
         assert problems == []
         assert appliance.list_shares() == []
+
+
+class TestSizes:
+    """With what limits them: quotas of btrfs, too."""
+
+    @pytest.fixture(params=['zfs', 'quotas'])
+    def nas(self, request):
+        made = request.getfixturevalue(request.param + '_nas')
+        with made.ready():
+            yield made
+
+    def test_it_takes_a_file_of_its_size(self, nas, share):
+        path = os.path.join(nas.folder(share), 'volume')
+        with open(path, 'wb') as stream:
+            for __ in range(SIZE // units.Mi):
+                stream.write(os.urandom(units.Mi))
+            os.fsync(stream.fileno())
+        assert os.stat(path).st_size == SIZE
+
+    def test_and_not_much_more(self, nas, share):
+        with pytest.raises(OSError):
+            write(nas, share, os.urandom(SIZE).hex())
+
+    def test_resize_to_less_than_there_is(self, nas, appliance, share):
+        write(nas, share, 'x' * 20 * units.Mi)
+        appliance.resize_share('volume-1', units.Mi)
+        write(nas, share, 'y', 'other')
+        assert read(nas, share, 'other') == 'y'
+
+    def test_they_are_told(self, appliance, share):
+        assert share.size == SIZE
+        appliance.create_snapshot('volume-1', 'a')
+        clone = appliance.clone_snapshot('volume-1', 'a', 'volume-2',
+                                         2 * SIZE)
+        assert clone.size == 2 * SIZE
+        appliance.resize_share('volume-1', 3 * SIZE + 1)
+        assert [each.size for each in appliance.list_shares()] == [
+            3 * SIZE + 1, 2 * SIZE]
+        appliance.roll_back('volume-1', 'a')
+        assert appliance.find_share('volume-1').size == 3 * SIZE + 1

@@ -25,8 +25,10 @@ from oslo_config import cfg
 from oslo_utils import units
 import pytest
 
+from remotefs_drivers.appliances import btrfs
 from remotefs_drivers.appliances import zfs
 from remotefs_drivers.embedded import box as boxes
+from remotefs_drivers.embedded import btrfs as disks
 from remotefs_drivers.embedded import sshd
 from remotefs_drivers.embedded import zfs as pools
 from remotefs_drivers import errors
@@ -129,6 +131,36 @@ class ZfsPlace(Place):
         self.box.run('zfs', 'create', '%s/%s' % (self.root, name))
 
 
+class BtrfsPlace(Place):
+    appliance = btrfs.BtrfsAppliance
+
+    def __init__(self, box, server, disk):
+        super().__init__(box, server)
+        self.disk = disk
+        self.root = self.path = os.path.join(disk.path, 'cinder')
+
+    def prepare(self):
+        os.makedirs(os.path.join(self.root, '.snapshots'))
+
+    def clean(self):
+        self.disk.remove(self.root)
+
+    def fill(self):
+        self.disk.fill()
+
+    def drain(self):
+        self.disk.drain()
+
+    def expect_full(self, call):
+        """That it works, in the room that is kept for this, or says why."""
+        with contextlib.suppress(errors.ApplianceFull):
+            call()
+
+    def make_by_hand(self, name):
+        self.box.run('btrfs', 'subvolume', 'create',
+                     os.path.join(self.root, name))
+
+
 def section(appliance, values):
     """A section of cinder.conf for an appliance, as oslo.config reads it."""
     conf = cfg.ConfigOpts()
@@ -145,11 +177,26 @@ def with_zfs(folder, size=SIZE):
 
     :param size: of the pool, bytes
     """
+    with _box(folder) as (box, server):
+        with pools.Zfs(box, os.path.join(folder, 'pool'), size) as pool:
+            yield ZfsPlace(box, server, pool)
+
+
+@contextlib.contextmanager
+def with_btrfs(folder, size=SIZE, quotas=False):
+    """BtrfsPlace, the same."""
+    with _box(folder) as (box, server):
+        with disks.Btrfs(box, os.path.join(folder, 'disk'), size,
+                         quotas) as disk:
+            yield BtrfsPlace(box, server, disk)
+
+
+@contextlib.contextmanager
+def _box(folder):
     with boxes.Box(os.path.join(folder, 'box')) as box:
         server = sshd.Sshd(box, os.path.join(folder, 'ssh'))
         server.start()
         try:
-            with pools.Zfs(box, os.path.join(folder, 'pool'), size) as pool:
-                yield ZfsPlace(box, server, pool)
+            yield box, server
         finally:
             server.stop()

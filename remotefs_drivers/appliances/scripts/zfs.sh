@@ -27,7 +27,7 @@ PROPERTIES=type,mountpoint,refquota,origin,createtxg
 names() {
     for name; do
         case $name in
-        '' | *[!A-Za-z0-9_.:\ -]*) finish Failed "ZFS has no name $name" ;;
+        '' | . | .. | *[!A-Za-z0-9_.:\ -]*) finish Failed "ZFS has no name $name" ;;
         esac
     done
 }
@@ -341,7 +341,8 @@ do_roll_back() { # SHARE SNAPSHOT
 
 do_capacity() {
     said=$(zfs get -Hp -o value used,available "$root" 2>&1) || failed "$said"
-    printf '%s\n' "$said"
+    printf '%s %s\n' $((${said%%"$NEWLINE"*} + ${said#*"$NEWLINE"})) \
+        "${said#*"$NEWLINE"}"
 }
 
 root=$1 verb=$2
