@@ -22,14 +22,15 @@ objects.register_all()
 
 from cinder.volume.drivers import lvm  # noqa: E402
 
+from remotefs_drivers import appliance  # noqa: E402
 from remotefs_drivers import conformance  # noqa: E402
 from remotefs_drivers import glusterfs  # noqa: E402
 from remotefs_drivers import gpfs  # noqa: E402
 from remotefs_drivers import nfs  # noqa: E402
 from remotefs_drivers import posix  # noqa: E402
 
-DRIVERS = [glusterfs.GlusterfsDriver, gpfs.GPFSDriver, nfs.NfsDriver,
-           posix.PosixDriver]
+DRIVERS = [appliance.ApplianceNfsDriver, glusterfs.GlusterfsDriver,
+           gpfs.GPFSDriver, nfs.NfsDriver, posix.PosixDriver]
 
 
 def changed(**members):

@@ -113,6 +113,10 @@ CINDERS = {
     'ApplianceSnapshotMissing': 'VolumeBackendAPIException',
     'ApplianceSnapshotInUse': 'VolumeBackendAPIException',
     'ApplianceRollbackRefused': 'VolumeBackendAPIException',
+    # Busy for now: the manager sets it available again.
+    'SnapshotsInTheWay': 'VolumeIsBusy',
+    'ClonesInTheWay': 'VolumeIsBusy',
+    'SnapshotKept': 'SnapshotIsBusy',
     'ServiceStopping': 'RemoteFSException',
     'PrivilegeMissing': 'RemoteFSException',
 }

@@ -20,7 +20,9 @@ import pytest
 
 objects.register_all()
 
+from remotefs_drivers import appliance  # noqa: E402
 from remotefs_drivers import conformance  # noqa: E402
+from remotefs_drivers.embedded import folders  # noqa: E402
 from remotefs_drivers import glusterfs  # noqa: E402
 from remotefs_drivers import gpfs  # noqa: E402
 from remotefs_drivers import nfs  # noqa: E402
@@ -29,12 +31,13 @@ from remotefs_drivers import posix  # noqa: E402
 README = pathlib.Path(__file__).parents[2] / 'README.rst'
 DRIVERS = {cls.__name__: cls for cls in (
     posix.PosixDriver, nfs.NfsDriver, glusterfs.GlusterfsDriver,
-    gpfs.GPFSDriver)}
+    gpfs.GPFSDriver, appliance.ApplianceNfsDriver)}
 #: Attach types.
 ATTACH_TYPES = {'NfsDriver': ['nfs'],
                 'PosixDriver': ['nfs', 'local', 'gpfs'],
                 'GlusterfsDriver': ['nfs', 'glusterfs', 'local', 'gpfs'],
-                'GPFSDriver': ['gpfs', 'local']}
+                'GPFSDriver': ['gpfs', 'local'],
+                'ApplianceNfsDriver': ['nfs']}
 
 #: A row -> the methods without which it is not true.
 VERBS = {
@@ -116,8 +119,9 @@ def test_a_verb_is_there_or_not(verb, driver):
 def test_the_scheduler_is_told_the_same(verb, driver):
     said = TABLE[verb][driver]
     for attach_type in ATTACH_TYPES[driver]:
-        # No more of it is asked than its class and this.
+        # No more of it is asked than its class and these.
         made = object.__new__(DRIVERS[driver])
+        made._appliance = object.__new__(folders.FolderAppliance)
         made.driver_volume_type = attach_type
         assert made._features()[FEATURES[verb]] is (
             said in YES or (said, attach_type) == (BY_NFS, 'nfs'))
