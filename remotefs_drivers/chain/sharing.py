@@ -84,6 +84,19 @@ def owner(share):
     return share.removeprefix(_TEMPORARY)
 
 
+def is_harmless(name, step):
+    """Whether a step may be done at any time, whatever came of its plan.
+
+    All are by which a plan with a journal is undone.
+
+    :param name: of the share of the volume that it is about
+    """
+    if isinstance(step, share_steps.DropShare):
+        return step == share_steps.DropShare(temporary(name))
+    return (isinstance(step, share_steps.PruneSnapshot) and
+            is_waiting(step.snapshot))
+
+
 def asked_for(share):
     """The names of the snapshots of a share that are not ours to delete.
 

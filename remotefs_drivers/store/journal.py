@@ -15,7 +15,8 @@
 Written before the first step of a plan and removed after its last one, both
 by ``executor``. Whoever can write to the share can write a journal, so what
 is read is held against what a plan may be: known steps, on files of this
-volume only.
+volume only. What an appliance is asked for may be about other volumes, so of
+that only what does no harm at any time, to undo a plan.
 """
 
 import json
@@ -23,6 +24,8 @@ import json
 from remotefs_drivers.chain import info as chain_info
 from remotefs_drivers.chain import model
 from remotefs_drivers.chain import plan
+from remotefs_drivers.chain import share_steps
+from remotefs_drivers.chain import sharing
 from remotefs_drivers.chain import steps
 from remotefs_drivers import errors
 from remotefs_drivers import names
@@ -67,19 +70,35 @@ def loads(text, base, path):
                 _VERSION, _GUEST_VERSION):
             raise ValueError('it is not of version %d or %d'
                              % (_VERSION, _GUEST_VERSION))
-        return plan.Plan(
-            verb=_text(data['verb']),
-            snapshot=_optional(_text, data['snapshot']),
-            prepare=_of_data(data['prepare'], base),
-            before=chain_info.of_table(data['before'], base),
-            after=chain_info.of_table(data['after'], base),
-            finish=_of_data(data['finish'], base),
-            undo=_optional(_of_data, data['undo'], base),
-            guest=_guest(data, base))
+        return _harmless(_plan_of(data, base), base)
     except KeyError as error:
         raise errors.JournalInvalid(path=path, reason='%s is missing' % error)
     except (TypeError, ValueError, RecursionError) as error:
         raise errors.JournalInvalid(path=path, reason=error)
+
+
+def _plan_of(data, base):
+    return plan.Plan(
+        verb=_text(data['verb']),
+        snapshot=_optional(_text, data['snapshot']),
+        prepare=_of_data(data['prepare'], base),
+        before=chain_info.of_table(data['before'], base),
+        after=chain_info.of_table(data['after'], base),
+        finish=_of_data(data['finish'], base),
+        undo=_optional(_of_data, data['undo'], base),
+        guest=_guest(data, base))
+
+
+def _harmless(a_plan, base):
+    """A plan that an appliance has a part in will be undone, or nothing."""
+    some = (*a_plan.prepare, *a_plan.finish, *(a_plan.undo or ()))
+    if any(isinstance(step, share_steps.KINDS) for step in some) and (
+            a_plan.changes_table or a_plan.guest or a_plan.undo is None or
+            not all(sharing.is_harmless(base, step)
+                    for step in a_plan.undo)):
+        raise ValueError('it would have the appliance do what no plan with '
+                         'a journal has it do')
+    return a_plan
 
 
 def _as_data(some):

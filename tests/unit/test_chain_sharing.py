@@ -159,13 +159,23 @@ def test_no_step_is_ever_repeated(name):
 @pytest.mark.parametrize('name', WITH_JOURNAL)
 def test_undoing_harms_nothing_that_is_in_use(name):
     """It may be done long after all is over, by a journal that came back."""
-    for step in PLANS[name][0].undo:
-        if isinstance(step, steps.DropShare):
-            assert sharing.is_temporary(step.share)
-            assert not step.snapshots
-        else:
-            assert isinstance(step, steps.PruneSnapshot)
-            assert sharing.is_waiting(step.snapshot)
+    assert all(sharing.is_harmless(V, step)
+               for step in PLANS[name][0].undo)
+
+
+@pytest.mark.parametrize('step, harmless', [
+    (steps.DropShare(LENT), True),
+    (steps.DropShare(LENT, (S,)), False),
+    (steps.DropShare('copy-volume-2'), False),
+    (steps.DropShare(V), False),
+    (steps.PruneSnapshot(W, 'clone-volume-1'), True),
+    (steps.PruneSnapshot(V, D), True),
+    (steps.PruneSnapshot(V, S), False),
+    (steps.DropSnapshot(V, D), False),
+    (steps.ResizeShare(V, 1), False),
+])
+def test_what_is_harmless(step, harmless):
+    assert sharing.is_harmless(V, step) is harmless
 
 
 @pytest.mark.parametrize('name', WITH_JOURNAL)
@@ -209,6 +219,31 @@ class TestHostileJournals:
     def test_what_is_no_step(self, step):
         with pytest.raises(errors.JournalInvalid):
             journal.loads(self.lend(undo=[step]), V, 'path')
+
+    #: Would take a share of another volume along.
+    DROP = ['DropShare', {'share': W, 'snapshots': [S]}]
+
+    @pytest.mark.parametrize('changed', [
+        # It would be begun again.
+        {'undo': None, 'prepare': [DROP]},
+        {'undo': None},
+        {'undo': [DROP]},
+        {'undo': [['DropShare', {'share': V}]]},
+        {'undo': [['DropShare', {'share': 'copy-volume-2'}]]},
+        {'undo': [['PruneSnapshot', {'share': W, 'snapshot': S}]]},
+        {'undo': [['Unlink', {'name': V}]]},
+        # It would be finished.
+        {'finish': [DROP], 'before': {'active': V}},
+        {'finish': [DROP], 'version': 2,
+         'guest': ['GuestSwitch', {'name': V + '.a', 'below': V}]},
+    ])
+    def test_what_could_do_harm(self, changed):
+        with pytest.raises(errors.JournalInvalid, match='appliance'):
+            journal.loads(self.lend(**changed), V, 'path')
+
+    def test_what_is_never_done_may_be_anything(self):
+        text = self.lend(prepare=[self.DROP], finish=[self.DROP])
+        assert journal.loads(text, V, 'path').undo
 
 
 @pytest.mark.parametrize('name, waits', [
