@@ -26,9 +26,9 @@ import contextlib
 import threading
 import weakref
 
+from cinder import exception
 from oslo_log import log as logging
 
-from remotefs_drivers import errors
 from remotefs_drivers.share import shares
 
 LOG = logging.getLogger(__name__)
@@ -127,7 +127,8 @@ class VisitedShares(shares.Shares):
     def _unmount(self, share):
         try:
             self._mounter.unmount(share)
-        except errors.ShareUnavailable as error:
+        except exception.RemoteFSException as error:
+            # Whatever the visit was for is done, or has an error of its own.
             LOG.warning('Share %s stays mounted for now: %s',
                         share.location, error)
             with self._lock:

@@ -297,3 +297,19 @@ class TestHold:
         made.hold(HOME)
         made.release(HOME)
         assert mounter.is_there(HOME)
+
+
+@pytest.mark.parametrize('error', [
+    errors.ShareNotMounted(share='a', path='b', reason='another one'),
+    errors.PrivilegeMissing(what='x', reason='no sudo'),
+    errors.CommandAborted(program='umount', command='umount x'),
+])
+def test_an_unmount_that_fails_hides_nothing(made, mounter, monkeypatch,
+                                             error, caplog):
+    """What was done in the share is done."""
+    def unmount(share):
+        raise error
+
+    monkeypatch.setattr(mounter, 'unmount', unmount)
+    assert look(made, A) == []
+    assert 'stays mounted for now' in caplog.text
