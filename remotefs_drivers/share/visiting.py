@@ -77,6 +77,9 @@ class VisitingMounter(mounter.BrickMounter):
                                               reason=str(error))
             if self.is_there(share):
                 self._detach(share)
+        if self.is_there(share):
+            raise errors.ShareUnavailable(share=share.location,
+                                          reason='it stays mounted')
         self._remove_mount_point(path)
 
     def _remove_mount_point(self, path):
