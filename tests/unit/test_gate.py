@@ -194,6 +194,24 @@ def test_a_long_call_that_hangs_says_how_long_it_had(server, the_gate):
         the_gate.call('clone', server.call, limit=0.4)
 
 
+def test_closed_it_keeps_no_threads(server, the_gate):
+    before = set(threading.enumerate())
+    the_gate.call('stat', server.call)
+    the_gate.call('clone', server.call, limit=LONG)
+    threads = set(threading.enumerate()) - before
+    assert len(threads) == 2
+    the_gate.close()
+    for thread in threads:
+        thread.join(LONG)
+    assert not set(threading.enumerate()) - before
+
+
+def test_closed_it_can_be_used_again(server, the_gate):
+    for __ in range(2):
+        assert the_gate.call('stat', server.call) == 'done'
+        the_gate.close()
+
+
 class TestCheck:
     def test_the_capacity(self, server, the_gate):
         assert the_gate.check() == (100, 50)

@@ -135,3 +135,39 @@ def test_holding_nothing(find, monkeypatch):
             return lambda point: find(NFS, point)
     monkeypatch.setattr(mountinfo, '_watch', Watch())
     assert mountinfo.holding('/srv/a') is None
+
+
+class TestBelow:
+    BASE = '/var/lib/cinder/mnt'
+    TEXT = (ROOT +
+            '40 22 0:45 / /var/lib/cinder/mnt/1 rw - nfs4 nas:/a rw\n'
+            '41 22 0:46 / /var/lib/cinder/mnt/2\\040x rw - nfs nas:/b ro\n'
+            '42 22 0:47 / /var/lib/cinder/mnt/3/deep rw - nfs nas:/c rw\n'
+            '43 22 0:48 / /var/lib/cinder/mnt2/4 rw - nfs nas:/d rw\n'
+            '44 22 0:49 / /var/lib/cinder/mnt rw - ext4 /dev/sdb rw\n')
+
+    def test_what_is_below(self):
+        found = mountinfo.below_in(self.TEXT.encode(), self.BASE)
+        assert {point[len(self.BASE):]: mount.source
+                for point, mount in found.items()} == {
+            '/1': 'nas:/a', '/2 x': 'nas:/b', '/3/deep': 'nas:/c'}
+        assert found[self.BASE + '/2 x'].read_only
+
+    def test_of_several_on_one_point_the_last_counts(self):
+        text = self.TEXT + (
+            '45 22 0:50 / /var/lib/cinder/mnt/1 rw - nfs4 nas:/new rw\n')
+        assert mountinfo.below_in(text.encode(), self.BASE)[
+            self.BASE + '/1'].source == 'nas:/new'
+
+    def test_a_folder_with_a_blank(self):
+        text = '40 22 0:45 / /a\\040b/c rw - nfs h:/x rw\n'
+        assert list(mountinfo.below_in(text.encode(), '/a b')) == ['/a b/c']
+
+    def test_none(self):
+        assert mountinfo.below_in(ROOT.encode(), self.BASE) == {}
+
+    def test_of_this_process(self):
+        found = mountinfo.below('')
+        assert all(mountinfo.find(point) == mount
+                   for point, mount in found.items())
+        assert '/proc' in found

@@ -195,6 +195,31 @@ class TestWorkers:
         if native is not threading:
             assert not started()
 
+    def test_closed_its_threads_end(self, started):
+        workers = offload.Workers(4)
+        workers.call(LONG, abs, -1)
+        _until_idle(workers)
+        workers.close()
+        for thread in started():
+            thread.join(LONG)
+        assert not started()
+
+    def test_closed_before_any_call(self, started):
+        offload.Workers(4).close()
+        assert not started()
+
+    def test_closed_under_a_call_that_hangs(self, server, started):
+        """Its thread ends with it."""
+        workers = offload.Workers(1)
+        with pytest.raises(offload.Hung):
+            workers.call(SHORT, server.ask)
+        workers.close()
+        assert len(started()) == 1
+        server.released.set()
+        for thread in started():
+            thread.join(LONG)
+        assert not started()
+
 
 def _until_idle(workers):
     end = time.monotonic() + LONG
