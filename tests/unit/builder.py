@@ -27,6 +27,8 @@ objects.register_all()
 from cinder.volume import configuration  # noqa: E402
 from cinder.volume import driver as cinder_driver  # noqa: E402
 
+from remotefs_drivers import appliance  # noqa: E402
+from remotefs_drivers.embedded import folders  # noqa: E402
 from remotefs_drivers import formats  # noqa: E402
 from remotefs_drivers import glusterfs  # noqa: E402
 from remotefs_drivers import gpfs  # noqa: E402
@@ -39,6 +41,7 @@ from remotefs_drivers.share import gluster  # noqa: E402
 from remotefs_drivers.share import gpfs as share_gpfs  # noqa: E402
 from remotefs_drivers.share import mounter  # noqa: E402
 from remotefs_drivers.share import shares  # noqa: E402
+from remotefs_drivers.share import visiting  # noqa: E402
 from tests.harness import pretended_gpfs  # noqa: E402
 from tests.unit import fakes  # noqa: E402
 
@@ -53,9 +56,10 @@ class Builder:
     """Builds drivers, and sees what they do.
 
     :ivar homes: locations on which the database has volumes
-    :ivar steps: what was done: calls to a share by their name, programs, and
-                 'record' for what is written into the database; each with
-                 the ids of the volumes that were locked meanwhile
+    :ivar steps: what was done: calls to a share by their name, programs,
+                 methods of an appliance, and 'record' for what is written
+                 into the database; each with the ids of the volumes that
+                 were locked meanwhile
     :ivar break_at: number of the step that fails, or None
     :ivar pretended: the pretended_gpfs.Gpfs that a GPFSDriver is on
     :ivar mounts: what is mounted where, as share.gpfs.mounted has it
@@ -71,6 +75,7 @@ class Builder:
         self.run = fakes.Runner()
         self.mounter = fakes.Mounter(os.path.join(self.folder, 'mnt'))
         self.locks = fakes.Locks()
+        self.box_mounter = fakes.BoxMounter(os.path.join(self.folder, 'mnt'))
         self.pretended = pretended_gpfs.Gpfs(self.folder)
         self.mounts = (self.folder, self.pretended.device)
         self._patch = monkeypatch
@@ -100,6 +105,18 @@ class Builder:
         options.setdefault('gpfs_mount_point_base', base)
         return self.build(gpfs.GPFSDriver, **options)
 
+    def appliance(self, kind='dependent', **options):
+        """An ApplianceNfsDriver on a box of folders, in the folder 'box'.
+
+        Mounts are pretended; what is asked of the box is among the steps.
+        """
+        root = os.path.join(self.folder, 'box')
+        os.makedirs(root, exist_ok=True)
+        return self.build(
+            appliance.ApplianceNfsDriver,
+            more=folders.FolderAppliance.get_options(), appliance_type='folders',
+            folders_root=root, folders_kind=kind, **options)
+
     def _with_shares(self, cls, lines, options):
         name = '%s_shares' % cls.driver_prefix
         path = os.path.join(self.folder, name)
@@ -108,15 +125,18 @@ class Builder:
         options.setdefault(name + '_config', path)
         return self.build(cls, **options)
 
-    def build(self, cls, is_new=True, setup=True, **options):
-        """A driver with these options in its section."""
+    def build(self, cls, is_new=True, setup=True, more=(), **options):
+        """A driver with these options in its section.
+
+        :param more: options that its section has as well
+        """
         conf = cfg.ConfigOpts()
         conf([], project='cinder', default_config_files=[])
         conf.register_opt(cfg.StrOpt('state_path', default=self.folder))
         self._patch.setattr(configuration, 'CONF', conf)
         section = configuration.Configuration(cinder_driver.volume_opts,
                                               'backend')
-        section.append_config_values(cls.get_driver_options())
+        section.append_config_values([*cls.get_driver_options(), *more])
         for name, value in options.items():
             conf.set_override(name, value, group='backend')
         built = cls(configuration=section, host='host@backend',
@@ -151,6 +171,8 @@ class Builder:
                             lambda path, timeout: capacity.look(path))
         self._patch.setattr(mounter, 'BrickMounter',
                             lambda *unused: self.mounter)
+        self._patch.setattr(visiting, 'VisitingMounter',
+                            lambda *unused: self.box_mounter)
         self._patch.setattr(gluster, 'Mounter', lambda *unused: self.mounter)
         self._patch.setattr(commands, 'Commands',
                             lambda *unused: self.pretended)
@@ -158,6 +180,8 @@ class Builder:
         self.pretended.install(self._patch.setattr)
         self._patch.setattr(shares.Shares, 'call',
                             self._step_of_call(shares.Shares.call))
+        self._patch.setattr(folders.FolderAppliance, '_call',
+                            self._step_of_box(folders.FolderAppliance._call))
         self._patch.setattr(formats, '_save',
                             self._step_of_save(formats._save))
 
@@ -179,6 +203,12 @@ class Builder:
                 self._step(what)
                 return function(*given)
             return real(made, share, what, step, *args, limit=limit)
+        return call
+
+    def _step_of_box(self, real):
+        def call(made, method, *args):
+            self._step(method)
+            return real(made, method, *args)
         return call
 
     def _step_of_save(self, real):

@@ -115,6 +115,30 @@ class Mounter:
         self._mounted.discard(self.path(share))
 
 
+class BoxMounter(Mounter):
+    """The same for shares of embedded.folders, which are folders here.
+
+    What a share holds is seen at its location, mounted or not; but that
+    nobody touches one that is not, calls see to (see share.shares).
+    """
+
+    def path(self, share):
+        return share.location.partition(':')[2]
+
+    def mount(self, share, limit=None):
+        if not os.path.isdir(self.path(share)):
+            self.broken.add(share.location)
+        super().mount(share, limit)
+
+    def prove(self, path):
+        if path not in self._mounted:
+            raise errors.MountDead(share=path, reason='not mounted')
+
+    def mounted(self):
+        """The locations of all that is mounted."""
+        return {'127.0.0.1:' + path for path in self._mounted}
+
+
 class Clock:
     """The module time, in a world where it stands still until it is set.
 
@@ -274,6 +298,8 @@ class Volume:
         self.host = 'host@fake'
         self.cluster_name = None
         self.provider_location = None
+        self.provider_id = None
+        self.source_volid = None
         self.admin_metadata = {}
         self.migration_status = None
         self.encryption_key_id = None
@@ -358,6 +384,8 @@ class Snapshot:
         self.status = 'available'
         self.progress = '0%'
         self.display_name = None
+        self.group_snapshot_id = None
+        self.provider_id = None
         self.obj_context = Context()
         self.saved = []
         for name, value in fields.items():

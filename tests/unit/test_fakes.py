@@ -27,6 +27,7 @@ from remotefs_drivers.share import directories
 from remotefs_drivers.share import mounter
 from remotefs_drivers.share import sources
 from remotefs_drivers.share import table
+from remotefs_drivers.share import visiting
 from remotefs_drivers.store import files
 from remotefs_drivers.store import layers
 from tests.unit import fakes
@@ -50,6 +51,39 @@ class TestSource:
         source.failure = KeyError('x')
         with pytest.raises(KeyError):
             source.read()
+
+
+class TestBoxMounter:
+    @pytest.fixture
+    def fake(self, tmp_path):
+        return fakes.BoxMounter(tmp_path / 'mnt')
+
+    @pytest.fixture
+    def share(self, tmp_path):
+        (tmp_path / 'a').mkdir()
+        return table.Share('127.0.0.1:%s' % (tmp_path / 'a'))
+
+    def test_has_the_interface_of_the_real_one(self):
+        for name in ('path', 'is_there', 'mount', 'unmount', 'prove',
+                     'renew', 'mounted'):
+            assert (inspect.signature(getattr(fakes.BoxMounter, name)) ==
+                    inspect.signature(getattr(visiting.VisitingMounter,
+                                              name)))
+
+    def test_mounts(self, fake, share, tmp_path):
+        with pytest.raises(errors.MountDead):
+            fake.prove(fake.path(share))
+        fake.mount(share)
+        assert fake.path(share) == str(tmp_path / 'a')
+        fake.prove(fake.path(share))
+        assert fake.mounted() == {share.location}
+        fake.unmount(share)
+        assert fake.mounted() == set()
+        assert (tmp_path / 'a').is_dir()
+
+    def test_a_share_that_is_not_there(self, fake):
+        with pytest.raises(errors.MountFailed):
+            fake.mount(table.Share('127.0.0.1:/no/such'))
 
 
 class TestMounter:
