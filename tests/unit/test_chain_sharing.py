@@ -53,8 +53,7 @@ PLANS = {
     # It waits under a name that no user asks for.
     'delete a snapshot': (
         sharing.delete_snapshot(V, S),
-        (steps.LetSnapshotGo(V, S, D), steps.PruneSnapshot(V, D)), (), None,
-        False),
+        (steps.LetSnapshotGo(V, S, D),), (), None, False),
     'copy': (
         sharing.copy(W, V, SIZE, V),
         (steps.TakeSnapshot(V, 'clone-volume-2'),

@@ -121,6 +121,26 @@ class TestVisit:
         look(made, A)
         assert not mounter.is_there(A)
 
+    def test_what_was_busy_is_tidied_up(self, made, mounter):
+        mounter.busy.add('nas:/a')
+        look(made, A)
+        made.tidy()
+        assert mounter.is_there(A)
+        mounter.busy.clear()
+        made.tidy()
+        assert not mounter.is_there(A)
+        mounter.calls.clear()
+        made.tidy()
+        assert mounter.calls == []
+
+    def test_what_is_visited_again_is_not_tidied_up(self, made, mounter):
+        mounter.busy.add('nas:/a')
+        look(made, A)
+        mounter.busy.clear()
+        made.hold(A)
+        made.tidy()
+        assert mounter.is_there(A)
+
     def test_what_a_dead_mount_needs(self, made, mounter):
         """Somebody has unmounted it, or its server forgot it."""
         with made.visit(A):

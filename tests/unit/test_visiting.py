@@ -35,6 +35,13 @@ def system(monkeypatch):
     return made
 
 
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch):
+    seconds = []
+    monkeypatch.setattr('tenacity.nap.time.sleep', seconds.append)
+    return seconds
+
+
 @pytest.fixture
 def mounter(tmp_path):
     return visiting.VisitingMounter(remotefs.RemoteFsClient, 'nfs',
@@ -120,13 +127,22 @@ class TestUnmount:
         mounter.unmount(SHARE)
         assert len(system.run) == 1
 
-    def test_busy(self, mounter, system, path):
+    def test_busy(self, mounter, system, path, pauses):
         """Another service of this host uses it."""
         system.broken['umount'] = mounting.failed('umount: target is busy.')
         with pytest.raises(errors.ShareUnavailable, match='busy'):
             mounter.unmount(SHARE)
-        assert umounts(system) == [['root', 'umount', path]]
+        assert umounts(system) == [['root', 'umount', path]] * 5
+        assert pauses == [0.1] * 4
         assert mounter.is_there(SHARE)
+
+    def test_busy_for_a_moment(self, mounter, system, path):
+        """A child that was just begun had a file of it open."""
+        system.broken['umount'] = mounting.failed('umount: target is busy.')
+        system.failures = 2
+        mounter.unmount(SHARE)
+        assert len(umounts(system)) == 3
+        assert not mounter.is_there(SHARE)
 
     def test_a_server_that_does_not_answer(self, mounter, system, path,
                                            caplog):
