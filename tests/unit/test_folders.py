@@ -288,6 +288,7 @@ class TestIndependent:
 
     def test_nothing_hangs(self, appliance):
         assert appliance.find_share('clone').origin is None
+        assert appliance.offers('promote')
         assert all(each.clones == () for each in
                    appliance.find_share('parent').snapshots)
         appliance.promote('clone')
@@ -382,10 +383,23 @@ class TestRigid:
         with pytest.raises(errors.ApplianceUnsupported):
             getattr(appliance, method)(*arguments)
         assert appliance.list_shares() == before
+        assert not appliance.offers(method)
+
+    def test_the_rest_it_can(self, appliance):
+        assert appliance.offers('create_snapshots')
 
     def test_clones_hang(self, appliance):
         with pytest.raises(errors.ApplianceSnapshotInUse):
             appliance.delete_snapshot('parent', 'cloned')
+
+
+def test_a_durable_one(make):
+    durable = make(durable=True)
+    chained(durable)
+    durable.roll_back('parent', 'after')
+    durable.promote('clone')
+    assert read(durable, 'parent') == 'after'
+    assert read(durable, 'clone') == 'cloned'
 
 
 class TestRoom:

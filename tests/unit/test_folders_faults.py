@@ -12,6 +12,7 @@
 
 """What goes wrong with the appliance of folders, on demand."""
 
+import functools
 import threading
 import time
 
@@ -56,13 +57,7 @@ def make(tmp_path):
 
 @pytest.fixture
 def appliance(make):
-    made = make()
-    for name in 'alone', 'parent':
-        made.create_share(name, SIZE)
-    made.create_snapshot('alone', 'gone')
-    made.create_snapshot('parent', 's')
-    made.clone_snapshot('parent', 's', 'clone', SIZE)
-    return made
+    return world(make())
 
 
 @pytest.fixture
@@ -72,19 +67,25 @@ def killed(monkeypatch):
     monkeypatch.setattr(faults, 'kill', kill)
 
 
-@pytest.fixture
-def done(make, appliance, tmp_path_factory):
+@pytest.fixture(scope='module')
+def done(tmp_path_factory):
     """What there is after a method was called, ids and places aside."""
+    @functools.lru_cache(maxsize=None)
     def done(method):
-        other = folders.at(tmp_path_factory.mktemp('other'))
-        for name in 'alone', 'parent':
-            other.create_share(name, SIZE)
-        other.create_snapshot('alone', 'gone')
-        other.create_snapshot('parent', 's')
-        other.clone_snapshot('parent', 's', 'clone', SIZE)
+        other = world(folders.at(tmp_path_factory.mktemp('other')))
         getattr(other, method)(*CHANGES[method])
         return content(other)
     return done
+
+
+def world(made):
+    """Something for each method to change."""
+    for name in 'alone', 'parent':
+        made.create_share(name, SIZE)
+    made.create_snapshot('alone', 'gone')
+    made.create_snapshot('parent', 's')
+    made.clone_snapshot('parent', 's', 'clone', SIZE)
+    return made
 
 
 def content(appliance):
@@ -141,6 +142,75 @@ class TestChanges:
         with pytest.raises(Killed):
             self.call(appliance, method)
         assert content(appliance) == done(method)
+
+
+@pytest.mark.parametrize('method', CHANGES)
+class TestOnce:
+    """Calls with a key are made once, whatever happens meanwhile."""
+
+    def call(self, appliance, method, key='key', request='request'):
+        # What is kept must be plain: here, the text of a value.
+        with appliance.once(key, request, repr, 'kept {}'.format):
+            return getattr(appliance, method)(*CHANGES[method])
+
+    def test_twice(self, make, appliance, done, method):
+        first = self.call(appliance, method)
+        assert content(appliance) == done(method)
+        # As if it had not been done: only the key says so.
+        assert self.call(make(), method) == 'kept %r' % (first,)
+        assert content(appliance) == done(method)
+
+    @pytest.mark.parametrize('kind, error', [
+        (faults.HALF, errors.ApplianceUnavailable), (faults.DIE, Killed),
+        (faults.DIE_AFTER, Killed),
+        (faults.LOSE_ANSWER, errors.ApplianceUnavailable)])
+    def test_the_answer_was_lost(self, make, appliance, done, killed, method,
+                                 kind, error):
+        appliance.faults.add(method, kind)
+        with pytest.raises(error):
+            self.call(appliance, method)
+        answer = self.call(make(), method)
+        # Only a deletion may be half done, and begins again.
+        assert (str(answer).startswith('kept') or
+                method == 'delete_share' and kind in (faults.HALF,
+                                                      faults.DIE))
+        assert content(appliance) == done(method)
+
+    def test_an_error_is_not_kept(self, appliance, done, method):
+        appliance.faults.add(method, faults.REFUSE, 'ApplianceFull')
+        with pytest.raises(errors.ApplianceFull):
+            self.call(appliance, method)
+        self.call(appliance, method)
+        assert content(appliance) == done(method)
+
+    def test_another_request(self, appliance, done, method):
+        self.call(appliance, method)
+        with pytest.raises(folders.appliance.KeyReused):
+            self.call(appliance, method, request='another')
+        assert content(appliance) == done(method)
+
+    def test_it_is_forgotten(self, appliance, method):
+        self.call(appliance, method)
+        appliance.forget(3600)
+        assert str(self.call(appliance, method)).startswith('kept')
+        appliance.forget(-1)
+        try:
+            answer = self.call(appliance, method)
+        except errors.ApplianceError:
+            answer = 'refused, since it is done'
+        assert not str(answer).startswith('kept')
+
+
+def test_only_in_the_block_and_the_thread(appliance):
+    with appliance.once('key', 'request', repr, str):
+        thread = threading.Thread(target=appliance.create_share,
+                                  args=('elsewhere', SIZE))
+        thread.start()
+        thread.join()
+        appliance.create_share('here', SIZE)
+    appliance.create_share('after', SIZE)
+    assert {share.name for share in appliance.list_shares()} >= {
+        'elsewhere', 'here', 'after'}
 
 
 def test_a_roll_back_half_way(make, appliance, tmp_path):

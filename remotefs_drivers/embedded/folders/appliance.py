@@ -13,9 +13,12 @@
 """FolderAppliance: the interface, one transaction for each call."""
 
 import contextlib
+import dataclasses
 import errno
 import os
+import threading
 import types
+from typing import Callable
 
 from oslo_config import cfg
 
@@ -41,6 +44,9 @@ folder_opts = [
     cfg.StrOpt('folders_faults',
                help='File of the faults to come. Not set, the file .faults '
                     'in the root.'),
+    cfg.BoolOpt('folders_durable',
+                default=False,
+                help='What it did survives a crash of the machine, too.'),
     cfg.IntOpt('folders_timeout',
                default=60,
                min=1,
@@ -49,6 +55,18 @@ folder_opts = [
 
 #: Answers that mean that there is no room.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class KeyReused(Exception):
+    """The same key came with another request."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Once:
+    key: str
+    request: str
+    encode: Callable
+    decode: Callable
 
 
 def at(root, **kwargs):
@@ -80,11 +98,12 @@ class FolderAppliance(interface.Appliance):
             raise errors.ShareConfigInvalid(
                 option='folders_root',
                 reason='"%s" is not an absolute path' % root)
-        self._tree = tree.Tree(root)
+        self._tree = tree.Tree(root, configuration.folders_durable)
         self._place = '%s:%s' % (configuration.folders_address, root)
         self._kind = configuration.folders_kind
         self._total = configuration.folders_total
         self._timeout = configuration.folders_timeout
+        self._local = threading.local()
         self.faults = faults.Faults(configuration.folders_faults or
                                     os.path.join(root, '.faults'))
 
@@ -93,7 +112,10 @@ class FolderAppliance(interface.Appliance):
         return folder_opts
 
     def check(self):
-        self._call('check', (), 'check itself', None)
+        return self._call('check', (), 'check itself', None)
+
+    def offers(self, method):
+        return self._kind != rules.RIGID or method not in rules.NOT_RIGID
 
     # Shares
 
@@ -102,13 +124,14 @@ class FolderAppliance(interface.Appliance):
                           lambda does: does.create_share(name, size))
 
     def delete_share(self, name, snapshots=()):
-        self._call('delete_share', (name,), 'delete share %s' % name,
-                   lambda does: does.delete_share(name, snapshots),
-                   lambda does: does.half_of_delete_share(name, snapshots))
+        return self._call('delete_share', (name,), 'delete share %s' % name,
+                          lambda does: does.delete_share(name, snapshots),
+                          lambda does: does.half_of_delete_share(name,
+                                                                 snapshots))
 
     def resize_share(self, name, size):
-        self._call('resize_share', (name,), 'resize share %s' % name,
-                   lambda does: does.resize_share(name, size))
+        return self._call('resize_share', (name,), 'resize share %s' % name,
+                          lambda does: does.resize_share(name, size))
 
     def rename_share(self, name, new_name):
         return self._call('rename_share', (name, new_name),
@@ -126,11 +149,10 @@ class FolderAppliance(interface.Appliance):
     # Snapshots
 
     def create_snapshot(self, share, name):
-        snapshot, = self._call(
+        return self._call(
             'create_snapshot', (share, name),
             'create snapshot %s of share %s' % (name, share),
-            lambda does: does.create_snapshots([share], name))
-        return snapshot
+            lambda does: does.create_snapshot(share, name))
 
     def create_snapshots(self, shares, name):
         return self._call(
@@ -139,9 +161,9 @@ class FolderAppliance(interface.Appliance):
             lambda does: does.create_snapshots(shares, name))
 
     def delete_snapshot(self, share, name):
-        self._call('delete_snapshot', (share, name),
-                   'delete snapshot %s of share %s' % (name, share),
-                   lambda does: does.delete_snapshot(share, name))
+        return self._call('delete_snapshot', (share, name),
+                          'delete snapshot %s of share %s' % (name, share),
+                          lambda does: does.delete_snapshot(share, name))
 
     def rename_snapshot(self, share, name, new_name):
         return self._call(
@@ -156,13 +178,13 @@ class FolderAppliance(interface.Appliance):
             lambda does: does.clone_snapshot(share, snapshot, name, size))
 
     def promote(self, share):
-        self._call('promote', (share,), 'promote share %s' % share,
-                   lambda does: does.promote(share))
+        return self._call('promote', (share,), 'promote share %s' % share,
+                          lambda does: does.promote(share))
 
     def roll_back(self, share, snapshot):
-        self._call('roll_back', (share, snapshot),
-                   'roll back share %s to %s' % (share, snapshot),
-                   lambda does: does.roll_back(share, snapshot))
+        return self._call('roll_back', (share, snapshot),
+                          'roll back share %s to %s' % (share, snapshot),
+                          lambda does: does.roll_back(share, snapshot))
 
     # Room
 
@@ -178,6 +200,30 @@ class FolderAppliance(interface.Appliance):
 
     # How a call is made
 
+    @contextlib.contextmanager
+    def once(self, key, request, encode, decode):
+        """Calls of this thread are made once for a key.
+
+        What the call returned is kept with what it changed, in one step, so
+        that the next one with that key returns the same and does nothing.
+        An error did nothing: it is not kept.
+
+        :param key: a text
+        :param request: a text: what is asked for
+        :param encode: makes plain values of what the method returns
+        :param decode: makes that of plain values
+        :raises KeyReused: the key was of another request
+        """
+        self._local.once = _Once(key, request, encode, decode)
+        try:
+            yield
+        finally:
+            self._local.once = None
+
+    def forget(self, seconds):
+        """What was done for keys so long ago."""
+        self._tree.forget_answers(seconds)
+
     def _call(self, method, names, what, decide, half=None):
         """One call, with what goes wrong with it.
 
@@ -192,7 +238,8 @@ class FolderAppliance(interface.Appliance):
         kind = fault and fault.kind
         self._begin(fault, names, what)
         if kind in (faults.HALF, faults.DIE):
-            self._do(what, half or decide, self._end_of(kind, what))
+            self._do(what, half or decide, self._end_of(kind, what),
+                     half is None)
             # There was nothing to do, or half of it is done.
             self._end_of(kind, what)()
         result = self._do(what, decide)
@@ -223,18 +270,39 @@ class FolderAppliance(interface.Appliance):
             raise self._lost(what)
         return end
 
-    def _do(self, what, decide, cut=lambda: None):
+    def _do(self, what, decide, cut=lambda: None, is_whole=True):
+        once = is_whole and getattr(self._local, 'once', None)
         with self._translated(what):
             with self._tree.locked(self._timeout):
                 if decide is None:
                     return self._capacity()
-                table = self._tree.load()
-                before = table.as_json()
-                outcome = decide(rules.Rules(self._kind, table, self.name,
-                                             self._place, self._total))
-                if table.as_json() != before or outcome.after:
+                if once:
+                    return self._do_once(decide, cut, once)
+                table, outcome, is_change = self._decide(decide)
+                if is_change:
                     self._tree.commit(table, outcome, cut)
                 return outcome.result
+
+    def _do_once(self, decide, cut, once):
+        kept = self._tree.answer(once.key)
+        if kept:
+            if kept['request'] != once.request:
+                raise KeyReused(once.key)
+            return once.decode(kept['answer'])
+        table, outcome, __ = self._decide(decide)
+        self._tree.commit(table, outcome, cut, (once.key, {
+            'request': once.request,
+            'answer': once.encode(outcome.result)}))
+        return outcome.result
+
+    def _decide(self, decide):
+        """(table, outcome, whether that changes anything)."""
+        table = self._tree.load()
+        before = table.as_json()
+        outcome = decide(rules.Rules(self._kind, table, self.name,
+                                     self._place, self._total))
+        return table, outcome, bool(outcome.after or
+                                    table.as_json() != before)
 
     @contextlib.contextmanager
     def _translated(self, what):

@@ -35,6 +35,9 @@ DEPENDENT = 'dependent'
 RIGID = 'rigid'
 KINDS = (INDEPENDENT, DEPENDENT, RIGID)
 
+#: What a rigid one cannot.
+NOT_RIGID = ('rename_share', 'rename_snapshot', 'promote', 'roll_back')
+
 #: Folders that are no shares, below the root.
 SNAPSHOTS = '.snapshots'
 NEW = '.new'
@@ -215,6 +218,11 @@ class Rules:
                         for name in sorted(self._table.shares)])
 
     # Snapshots
+
+    def create_snapshot(self, share, name):
+        outcome = self.create_snapshots([share], name)
+        outcome.result, = outcome.result
+        return outcome
 
     def create_snapshots(self, shares, name):
         """:returns: Outcome of a list of Snapshot"""

@@ -19,6 +19,7 @@
     .new/               what is prepared, and what is about to be removed
     .table              rules.Table as JSON, and .journal: the table as it
                         will be, and what is to be done to the folders
+    .answers/           what was done for a key, and answered
     .lock               held by whoever uses any of it
 
 A change is prepared in .new, and then done: from the moment the journal is
@@ -29,6 +30,7 @@ is left of it, and empties .new, so that a kill leaves all of it or nothing.
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -41,6 +43,7 @@ from remotefs_drivers.store import files
 _TABLE = '.table'
 _JOURNAL = '.journal'
 _LOCK = '.lock'
+_ANSWERS = '.answers'
 #: Of the folders of shares: the group works with them too, as Nova may.
 _MODE = 0o770
 _FILE_MODE = 0o660
@@ -56,10 +59,14 @@ class Busy(Exception):
 
 
 class Tree:
-    """:param root: absolute path, made when it is not there"""
+    """:param root: absolute path, made when it is not there
+    :param durable: what is done survives a crash of the machine; else one
+                    of the process only, which is a lot faster
+    """
 
-    def __init__(self, root):
+    def __init__(self, root, durable=False):
         self._root = root
+        self._durable = durable
 
     @contextlib.contextmanager
     def locked(self, limit):
@@ -68,7 +75,7 @@ class Tree:
         :param limit: seconds to wait for that
         :raises Busy:
         """
-        for folder in rules.SNAPSHOTS, rules.NEW:
+        for folder in rules.SNAPSHOTS, rules.NEW, _ANSWERS:
             os.makedirs(self._path(folder), exist_ok=True)
         descriptor = os.open(self._path(_LOCK),
                              os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
@@ -95,16 +102,32 @@ class Tree:
         return {rules.share_of(folder) for folder in folders
                 if rules.folder_of(rules.share_of(folder)) == folder}
 
-    def commit(self, table, outcome, cut=lambda: None):
+    def answer(self, key):
+        """What commit kept for a key, or None."""
+        return self._read(_answer(key))
+
+    def forget_answers(self, seconds):
+        """Those that were kept so long ago, and are asked for no more."""
+        time = offload.original('time')
+        for entry in os.scandir(self._path(_ANSWERS)):
+            if entry.stat().st_mtime < time.time() - seconds:
+                files.remove(entry.path)
+
+    def commit(self, table, outcome, cut=lambda: None, answer=None):
         """Do what was decided, so that it survives a crash.
 
         :param cut: called when it will be done in any case; what it raises
                     leaves the doing to the next one who takes the lock
+        :param answer: (key, plain values) to be kept with it, or None
         :raises OSError: nothing was done
         """
         for action, *paths in outcome.before:
             _PREPARE[action](*map(self._path, paths))
-        plan = {'table': table.as_json(), 'after': outcome.after}
+        if self._durable:
+            # What was copied is there before its name is.
+            os.sync()
+        plan = {'table': table.as_json(), 'after': outcome.after,
+                'answer': answer}
         self._write(_JOURNAL, plan)
         cut()
         self._finish(plan)
@@ -131,8 +154,11 @@ class Tree:
     def _finish(self, plan):
         for action, *paths in plan['after']:
             _DO[action](*map(self._path, paths))
-        for folder in ('.', rules.SNAPSHOTS):
-            files.sync_folder(self._path(folder))
+        if self._durable:
+            os.sync()
+        if plan['answer']:
+            key, answer = plan['answer']
+            self._write(_answer(key), answer)
         self._write(_TABLE, plan['table'])
         files.remove(self._path(_JOURNAL))
 
@@ -144,11 +170,22 @@ class Tree:
             return None
 
     def _write(self, name, plain):
-        files.write_atomic(self._path(name), json.dumps(plain), _FILE_MODE,
-                           temporary=self._path(name + '.tmp'))
+        path, text = self._path(name), json.dumps(plain)
+        if self._durable:
+            return files.write_atomic(path, text, _FILE_MODE,
+                                      temporary=path + '.tmp')
+        with open(path + '.tmp', 'w') as stream:
+            stream.write(text)
+        os.rename(stream.name, path)
 
     def _path(self, *parts):
         return os.path.join(self._root, *parts)
+
+
+def _answer(key):
+    """The file of an answer. A key may be any text."""
+    return '%s/%s' % (_ANSWERS, hashlib.sha256(
+        key.encode('utf-8', 'surrogateescape')).hexdigest())
 
 
 def _lock(descriptor, limit):
@@ -182,11 +219,10 @@ def _copy_folder(source, target):
             _copy_folder(entry.path, path)
         else:
             _copy_file(entry.path, path)
-    files.sync_folder(target)
 
 
 def _copy_file(source, target):
-    files.create(target, 0, 0o600)
+    open(target, 'x').close()
     _give_as(target, source)
     if not files.clone(source, target):
         _copy_data(source, target)
@@ -207,7 +243,6 @@ def _copy_data(source, target):
             os.ftruncate(copy, size)
             for begin, end in _data(origin, size):
                 _copy_range(origin, copy, begin, end)
-            os.fsync(copy)
 
 
 def _data(descriptor, size):
