@@ -14,4 +14,9 @@
 
 ``interface`` is what a vendor implements, one class. ApplianceNfsDriver
 finds it by its entry point, in the group ``remotefs_drivers.appliances``.
+
+    rest        whatever serves our HTTP API
+      rest_api      the API as a table, pure
+      rest_values   values of an appliance as JSON, pure
+      rest_channel  one request, within a time and a size
 """

@@ -36,6 +36,7 @@ ones, on SQLite.
       sshd          its SSH server, with keys and a user
       zfs, btrfs    a real ZFS pool in it, or a real btrfs
       exportfs.sh   what stands in for the NFS server
+    certificates    an authority of our own, and what it vouches for
     hypervisor/     guests that have volumes open, behind an API like Nova's
 
     In the child, never imported by the above:

@@ -39,7 +39,8 @@ def section(tmp_path, monkeypatch):
         made = configuration.Configuration(driver.volume_opts, 'backend')
         made.append_config_values(options.nas_opts + options.nfs_opts +
                                   options.glusterfs_opts +
-                                  options.posix_opts)
+                                  options.posix_opts +
+                                  options.appliance_rest_opts)
         return made
     return read
 
@@ -271,3 +272,51 @@ class TestPosix:
         with pytest.raises(errors.ShareConfigInvalid,
                            match='posix_attach_type = nfs'):
             settings.read_posix(made)
+
+
+class TestRest:
+    URL = 'appliance_url = https://nas.example.org'
+    TOKEN = 'appliance_token = secret'
+
+    def test_defaults(self, section):
+        found = settings.read_appliance_rest(section(self.URL, self.TOKEN))
+        assert found == settings.ApplianceRest(
+            url='https://nas.example.org', host='nas.example.org', port=443,
+            prefix='', token='secret', ca_file=None, timeout=60)
+
+    @pytest.mark.parametrize('url, host, port, prefix', [
+        ('https://nas:8443', 'nas', 8443, ''),
+        ('https://nas/', 'nas', 443, ''),
+        ('https://192.0.2.1:1/api/cinder/', '192.0.2.1', 1, '/api/cinder'),
+        ('https://[2001:db8::1]:8443', '2001:db8::1', 8443, ''),
+    ])
+    def test_a_url(self, section, url, host, port, prefix):
+        found = settings.read_appliance_rest(section(
+            'appliance_url = %s' % url, self.TOKEN))
+        assert (found.host, found.port, found.prefix) == (host, port, prefix)
+
+    @pytest.mark.parametrize('lines, option', [
+        ([], 'appliance_url'),
+        ([TOKEN], 'appliance_url'),
+        # The token would be on the wire for all to read.
+        (['appliance_url = http://nas', TOKEN], 'appliance_url'),
+        (['appliance_url = nas', TOKEN], 'appliance_url'),
+        (['appliance_url = https://', TOKEN], 'appliance_url'),
+        (['appliance_url = https://nas:port', TOKEN], 'appliance_url'),
+        (['appliance_url = https://nas:99999', TOKEN], 'appliance_url'),
+        (['appliance_url = https://me:pw@nas', TOKEN], 'appliance_url'),
+        (['appliance_url = https://nas/?a=b', TOKEN], 'appliance_url'),
+        (['appliance_url = https://nas/a b', TOKEN], 'appliance_url'),
+        ([URL], 'appliance_token'),
+        ([URL, 'appliance_token = '], 'appliance_token'),
+        ([URL, 'appliance_token = t\u00f6ken'], 'appliance_token'),
+    ])
+    def test_what_makes_no_sense(self, section, lines, option):
+        with pytest.raises(errors.ShareConfigInvalid,
+                           match='Option %s:' % option) as caught:
+            settings.read_appliance_rest(section(*lines))
+        assert 'ken"' not in str(caught.value)
+
+    def test_the_token_is_not_shown(self, section):
+        found = settings.read_appliance_rest(section(self.URL, self.TOKEN))
+        assert 'secret' not in repr(found)
