@@ -32,6 +32,9 @@ ones, on SQLite.
       mounts        what is mounted below a folder
       keeper        takes mounts down when everybody else is dead
     folders/        an NFS appliance, of folders
+    rest            the same behind the HTTP API of appliances, in a process
+      rest_server   that process, the reference for vendors
+      rest_desk     requests to answers, without sockets
     box             another host, as far as an NFS appliance needs to be one
       sshd          its SSH server, with keys and a user
       zfs, btrfs    a real ZFS pool in it, or a real btrfs
