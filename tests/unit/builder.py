@@ -114,7 +114,8 @@ class Builder:
         os.makedirs(root, exist_ok=True)
         return self.build(
             appliance.ApplianceNfsDriver,
-            more=folders.FolderAppliance.get_options(), appliance_type='folders',
+            more=folders.FolderAppliance.get_options(),
+            appliance_type='folders',
             folders_root=root, folders_kind=kind, **options)
 
     def _with_shares(self, cls, lines, options):
