@@ -23,6 +23,8 @@ from oslo_utils import units
 
 from remotefs_drivers.embedded import cloud as clouds
 from remotefs_drivers.embedded import folders
+from remotefs_drivers.embedded import rest
+from remotefs_drivers.embedded import rest_server
 from tests.functional import stages
 from tests.functional import steps
 from tests.harness import appliance_boxes
@@ -150,6 +152,20 @@ class BoxPlace(Place):
                 'strict_ssh_host_key_policy': True}
 
 
+class RestPlace(Place):
+    """Folders behind the HTTP API."""
+
+    def __init__(self, stack, folder):
+        self._server = stack.enter_context(
+            rest.RestServer(os.path.join(str(folder), 'api')))
+        self.box = self._server.appliance
+        super().__init__(stack, folder, os.path.join(self._server.folder,
+                                                     rest_server.SHARES))
+
+    def options(self, **own):
+        return super().options(**self._server.options(), **own)
+
+
 class Cloud(clouds.Cloud):
     """An embedded cloud whose hosts can mount the shares of a place."""
 
@@ -184,6 +200,8 @@ class Steps(steps.Steps):
 
 #: Name -> makes an appliance of which this host can mount the shares, of
 #: (contextlib.ExitStack, folder).
-PLACES = {'folders': FolderPlace,
+PLACES = {'btrfs': functools.partial(BoxPlace, 'btrfs',
+                                     appliance_boxes.with_btrfs),
+          'rest': RestPlace,
           'zfs': functools.partial(BoxPlace, 'zfs',
                                    appliance_boxes.with_zfs)}
