@@ -19,7 +19,6 @@ is told of time. For root, who needs no root helper.
 import argparse
 import contextlib
 import os
-import statistics
 import sys
 import tempfile
 
@@ -29,102 +28,6 @@ from remotefs_drivers.embedded import rights
 GOALS = {'create': 0, 'snapshot': 1, 'copy of a snapshot': 1, 'clone': 2,
          'delete snapshot': 1, 'delete': 1, 'delete, a parent waits': 2,
          'extend': 0, 'attach': 0, 'stats': 1}
-
-
-class Bench:
-    """:param driver: set up, of a rig"""
-
-    def __init__(self, rig, driver):
-        self.rig = rig
-        self.driver = driver
-
-    def prepare(self, operation):
-        """What it needs, untimed; returns the call, and what it made."""
-        return getattr(self, '_' + operation.replace(', ', '_').replace(
-            ' ', '_'))()
-
-    def remove(self, things):
-        """Snapshots first."""
-        for each in sorted(things, key=lambda one: hasattr(one, 'volume_id'),
-                           reverse=True):
-            if hasattr(each, 'volume_id'):
-                self.rig.delete_snapshot(self.driver, each)
-            else:
-                self.driver.delete_volume(each)
-                each.destroy()
-
-    def _create(self):
-        volume = self.rig.new_volume(self.driver)
-        return lambda: self.driver.create_volume(volume), [volume]
-
-    def _snapshot(self):
-        volume = self.rig.volume(self.driver)
-        snapshot = self.rig.new_snapshot(volume)
-        return (lambda: self.driver.create_snapshot(snapshot),
-                [volume, snapshot])
-
-    def _copy_of_a_snapshot(self):
-        volume = self.rig.volume(self.driver)
-        snapshot = self.rig.snapshot(self.driver, volume)
-        copy = self.rig.new_volume(self.driver)
-        return (lambda: self.driver.create_volume_from_snapshot(
-            copy, snapshot), [copy, volume, snapshot])
-
-    def _clone(self):
-        volume = self.rig.volume(self.driver)
-        copy = self.rig.new_volume(self.driver)
-        return (lambda: self.driver.create_cloned_volume(copy, volume),
-                [copy, volume])
-
-    def _delete_snapshot(self):
-        volume = self.rig.volume(self.driver)
-        snapshot = self.rig.snapshot(self.driver, volume)
-        return (lambda: self.rig.delete_snapshot(self.driver, snapshot),
-                [volume])
-
-    def _delete(self):
-        volume = self.rig.volume(self.driver)
-        return lambda: self.driver.delete_volume(volume), []
-
-    def _delete_a_parent_waits(self):
-        volume = self.rig.volume(self.driver)
-        self.rig.delete_snapshot(self.driver, self.rig.snapshot(self.driver,
-                                                                volume))
-        return lambda: self.driver.delete_volume(volume), []
-
-    def _extend(self):
-        volume = self.rig.volume(self.driver)
-        return lambda: self.driver.extend_volume(volume, 2), [volume]
-
-    def _attach(self):
-        volume = self.rig.volume(self.driver)
-        return (lambda: self.driver.initialize_connection(volume, {}),
-                [volume])
-
-    def _stats(self):
-        return lambda: self.driver.get_volume_stats(refresh=True), []
-
-
-def measure(benches, operation, rounds, clock):
-    """:returns: median of milliseconds without the database, of each bench
-    """
-    samples = [[] for __ in benches]
-    for __ in range(rounds):
-        for bench, found in zip(benches, samples):
-            call, things = bench.prepare(operation)
-            found.append(clock.time(call).net)
-            bench.remove(things)
-    return [statistics.median(found) for found in samples]
-
-
-def count(benches, operation, counter):
-    """:returns: children of one call, of each bench"""
-    counted = []
-    for bench in benches:
-        call, things = bench.prepare(operation)
-        counted.append(counter.count(call).started)
-        bench.remove(things)
-    return counted
 
 
 def main():
@@ -138,6 +41,7 @@ def main():
     rights.stay()
     # These import Cinder, whose rights are settled now.
     from benchmarks import meter
+    from benchmarks import natives
     from cinder import objects
     from tests.functional import gpfs_places
     from tests import rig as rigs
@@ -148,16 +52,18 @@ def main():
                                   version='14.10 (4.1.0.4)')
         stack.enter_context(place.programs())
         rig = rigs.Rig(stack.enter_context(tempfile.TemporaryDirectory()))
-        benches = [Bench(rig, rig.driver(path, section, **place.options(
-            nas_secure_file_operations='false') if section == 'ours'
+        benches = [natives.Bench(rig, rig.driver(
+            path, section, **place.options(
+                nas_secure_file_operations='false') if section == 'ours'
             else place.options())) for section, path in (
                 ('tree', gpfs_places.IN_TREE), ('ours', gpfs_places.DRIVER))]
         clock = meter.DatabaseClock()
         clock.install(objects.Volume, objects.Snapshot, objects.VolumeList)
-        times = {name: measure(benches, name, rounds, clock)
+        times = {name: natives.measure(benches, name, rounds, clock)
                  for name in GOALS}
         counter = meter.ChildCounter()
-        met = [_line(name, times[name], count(benches, name, counter))
+        met = [_line(name, times[name],
+                     natives.count(benches, name, counter))
                for name in GOALS]
     sys.exit(0 if all(met) else 1)
 

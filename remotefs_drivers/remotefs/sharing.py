@@ -126,7 +126,8 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
             return
         if volume.provider_location:
             self._shares.release(self._share_of(volume))
-        wanted, related = set(), {volume.id}
+        # Most often what it depends on is what it was made of.
+        wanted, related = set(), _made_of(volume) | {volume.id}
         while not related <= wanted:
             wanted |= related
             with self._locks.volumes(*wanted):
@@ -354,6 +355,20 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
 
     def _file_on(self, share, volume):
         return volumeshare.file_in(self._means, volume, share)
+
+
+def _made_of(volume):
+    """The ids of the volumes that it was made of, by Cinder's records."""
+    found = {volume.source_volid}
+    if volume.snapshot_id:
+        try:
+            found.add(objects.Snapshot.get_by_id(
+                cinder_context.get_admin_context(read_deleted='yes'),
+                volume.snapshot_id).volume_id)
+        except exception.SnapshotNotFound:
+            # It is asked for its origin.
+            pass
+    return found - {None}
 
 
 def _find_volume(volume_id, name):
