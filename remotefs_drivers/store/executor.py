@@ -74,7 +74,9 @@ Where the file system makes clones (see chain.cloning), or an appliance (see
 chain.sharing), there is no table, and each plan can be undone, whatever came
 of it: that is what is done always, and a step is never repeated. The parents
 that a plan prunes are looked for one by one, with a child process for each;
-all that comes before is done by then.
+all that comes before is done by then. What an appliance was asked for that
+gave no answer may be done later, even after it was undone: the journal stays,
+and who comes next undoes it again.
 
 A guest's part that fails may have been done all the same, or be done later:
 Nova's answer can be lost. Only where Nova refused to begin it is the plan
@@ -155,6 +157,9 @@ class Executor:
         except errors.VolumeFileExists:
             # What has the name of our overlay is not ours to remove.
             self._remove(self._journal)
+            raise
+        except errors.ApplianceUnavailable:
+            self._undo_after_error(plan, may_come=True)
             raise
         except BaseException:
             self._undo_after_error(plan)
@@ -299,8 +304,12 @@ class Executor:
             if plan.journal:
                 self._remove(self._journal)
 
-    def _undo_after_error(self, plan):
-        """Undo; what goes wrong then must not hide the error."""
+    def _undo_after_error(self, plan, may_come=False):
+        """Undo; what goes wrong then must not hide the error.
+
+        :param may_come: what was asked for may be done yet: the journal
+                         stays, by which it is undone once more
+        """
         if plan.undo is None and plan.guest is None:
             return
         try:
@@ -308,16 +317,16 @@ class Executor:
             if not plan.changes_table or self._info(self._hands.call(
                     'stat', 'table', self._folder,
                     self._base)) == plan.before:
-                self._undo(plan)
+                self._undo(plan, may_come)
         except Exception as error:
             LOG.error('%s: "%s" failed and could not be undone, which is '
                       'tried again later: %s', self._journal, plan.verb,
                       error)
 
-    def _undo(self, plan):
+    def _undo(self, plan, may_come=False):
         with self._together():
             self._do(plan.undo or ())
-            if plan.journal:
+            if plan.journal and not may_come:
                 self._remove(self._new_text)
                 self._remove(self._journal)
 

@@ -24,6 +24,8 @@ import pytest
 
 from remotefs_drivers.chain import info as chain_info
 from remotefs_drivers.chain import plan
+from remotefs_drivers.chain import share_steps
+from remotefs_drivers.chain import sharing
 from remotefs_drivers import errors
 from remotefs_drivers.store import executor
 from remotefs_drivers.store import journal
@@ -455,3 +457,38 @@ class TestErrors:
         assert NEW in share.names() and INTENT in share.names()
         share.recover()
         assert share.state() == after
+
+
+class _Box:
+    """An appliance on which a step fails."""
+
+    def __init__(self, error):
+        self.done = []
+        self._error = error
+
+    def do(self, step):
+        self.done.append(step)
+        if isinstance(step, share_steps.CloneShare):
+            raise self._error
+
+
+@pytest.mark.parametrize('error, stays', [
+    (errors.ApplianceFull(appliance='box', what='clone', reason='full'),
+     False),
+    # It may be done yet.
+    (errors.ApplianceUnavailable(appliance='box', what='clone',
+                                 reason='no answer'), True),
+])
+def test_what_an_appliance_may_do_later(tmp_path, error, stays):
+    hands = executing.Hands()
+    hands.box = _Box(error)
+    work = executor.Executor(hands, str(tmp_path), BASE)
+    lent = sharing.lend(BASE, 1)
+    with pytest.raises(type(error)):
+        work.run(lent)
+    assert tuple(hands.box.done) == lent.prepare + lent.undo
+    assert (INTENT in os.listdir(tmp_path)) == stays
+    if stays:
+        work.recover((tmp_path / INTENT).read_text(), None)
+        assert tuple(hands.box.done) == lent.prepare + 2 * lent.undo
+        assert os.listdir(tmp_path) == []
