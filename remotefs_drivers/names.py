@@ -73,6 +73,18 @@ def journal(name):
     return '%s.intent' % name
 
 
+def of_journal(name):
+    """The name of the volume that a journal, or its beginning, is of.
+
+    :param name: of any file
+    :returns: None when it is neither
+    """
+    for begin, end in (('', journal('')), temporary(' ', NEW_TEXT).split()):
+        if name.startswith(begin) and name.endswith(end):
+            return name[len(begin):-len(end)]
+    return None
+
+
 def temporary(name, purpose):
     """The name of a volume's file for a purpose, one of those above."""
     return '.%s.%s' % (name, purpose)

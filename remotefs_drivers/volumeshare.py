@@ -224,6 +224,15 @@ class VolumeShare:
         if text is not None:
             self._executor().recover(text, None)
 
+    def tidy(self):
+        """The same, and remove a journal that was not written to its end.
+
+        Of which nothing was done: no verb has to look for it.
+        """
+        self.recover()
+        self._home.call('delete', 'remove', '%s/%s' % (
+            self._folder, names.temporary(self.name, names.NEW_TEXT)))
+
     def _apply(self, plan):
         self._executor().run(plan)
 

@@ -66,21 +66,23 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
         for volume in self._interrupted():
             try:
                 with self._locks.volumes(volume.id):
-                    self._of(volume).recover()
+                    self._of(volume).tidy()
             except exception.CinderException as error:
                 LOG.error('What was under way with volume %s is not '
                           'finished yet: %s', volume.id, error)
 
     def _interrupted(self):
-        """Those of which there is a journal; also if they are gone."""
+        """Those of which there is a journal; also if they are gone.
+
+        Or one that was not written to its end.
+        """
         found = self._shares.call(
             self._home, 'look', self._means.files.names_on,
             self._shares.path(self._home))
-        suffix = names.journal('')
-        for name in found:
-            volume_id = reference.volume_id_of(name.removesuffix(suffix))
-            if name.endswith(suffix) and volume_id is not None:
-                yield _find_volume(volume_id, name.removesuffix(suffix))
+        for name in set(filter(None, map(names.of_journal, found))):
+            volume_id = reference.volume_id_of(name)
+            if volume_id is not None:
+                yield _find_volume(volume_id, name)
 
     def update_provider_info(self, volumes, snapshots):
         """At start: unmount what an earlier service has left mounted."""

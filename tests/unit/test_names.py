@@ -67,6 +67,18 @@ def test_journal():
     assert names.journal('volume-1') == 'volume-1.intent'
 
 
+@pytest.mark.parametrize('name, expected', [
+    (names.journal('volume-1'), 'volume-1'),
+    (names.temporary('volume-1', names.NEW_TEXT), 'volume-1'),
+    # Of nobody's journal.
+    ('volume-1', None),
+    (names.temporary('volume-1', names.NEW_CLONE), None),
+    ('.cinderSecureEnvIndicator', None),
+])
+def test_whose_journal(name, expected):
+    assert names.of_journal(name) == expected
+
+
 def test_a_temporary_file_says_whose_and_what_for_it_is():
     assert (names.temporary('volume-1', names.PLAIN_COPY) ==
             '.volume-1.plain-copy')
