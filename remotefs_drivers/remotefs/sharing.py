@@ -153,16 +153,20 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
         if found is None:
             LOG.warning('Volume %s had no share %s on %s', volume.id,
                         share.name, self._appliance.name)
+        else:
+            try:
+                share.delete(found)
+            except (errors.ApplianceUnsupported,
+                    errors.ApplianceShareInUse) as error:
+                raise errors.ClonesInTheWay(volume=volume.id, reason=error)
+        if found is None or not volume.provider_location:
             self._forget_copy(volume, share)
-            return
-        try:
-            share.delete(found)
-        except (errors.ApplianceUnsupported,
-                errors.ApplianceShareInUse) as error:
-            raise errors.ClonesInTheWay(volume=volume.id, reason=error)
 
     def _forget_copy(self, volume, share):
-        """Remove what a copy that failed has left on its source."""
+        """Remove what a copy that failed has left on its source.
+
+        Where clones do not depend on it, only Cinder's record knows it.
+        """
         if volume.source_volid is None:
             return
         source = _find_volume(volume.source_volid, None)
