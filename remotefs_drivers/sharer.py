@@ -32,6 +32,9 @@ from remotefs_drivers.store import copying
 
 LOG = logging.getLogger(__name__)
 
+#: Of a copy, until it takes the place of the volume's file.
+_COPY = names.temporary(sharing.FILE, names.NEW_CLONE)
+
 
 class Sharer:
     """Works for one verb on one volume.
@@ -171,7 +174,7 @@ class Sharer:
                 self._inside(step.share) as (work, path):
             target = self._find_file(work, path, step.old_name)
             source = self._find_file(source_work, source_path, step.old_name)
-            new = path(names.temporary(sharing.FILE, names.NEW_CLONE))
+            new = path(_COPY)
             work.call('delete', 'remove', new)
             size = max(step.size,
                        source_work.call('stat', 'size_of', source))
@@ -179,6 +182,13 @@ class Sharer:
             if not copying.copy(work.call, source, new, **work.watch()):
                 work.run(image.convert(source, 'raw', new, 'raw'))
             work.call('rename', 'replace', new, target)
+
+    def _drop_copy(self, step):
+        try:
+            with self._inside(step.share) as (work, path):
+                work.call('delete', 'remove', path(_COPY))
+        except errors.ApplianceShareMissing as error:
+            LOG.debug('It went with all of it: %s', error)
 
     @contextlib.contextmanager
     def _inside(self, name):
@@ -227,6 +237,7 @@ class Sharer:
               share_steps.RenameSnapshot: _rename_snapshot,
               share_steps.FitFile: _fit_file,
               share_steps.CopyFile: _copy_file,
+              share_steps.DropCopy: _drop_copy,
               share_steps.ResizeShare: _resize_share,
               share_steps.RollBack: _roll_back,
               share_steps.PromoteShare: _promote_share,

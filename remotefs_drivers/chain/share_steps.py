@@ -138,6 +138,16 @@ class CopyFile:
 
 
 @dataclasses.dataclass(frozen=True)
+class DropCopy:
+    """Remove a copy beside the file in a share that did not take its place.
+
+    Nothing where there is none, nor a share.
+    """
+
+    share: str
+
+
+@dataclasses.dataclass(frozen=True)
 class ResizeShare:
     """Let a share take a file of a size, bytes."""
 
@@ -205,5 +215,5 @@ class PruneSnapshot:
 
 KINDS = (MakeShare, MakeFile, TakeSnapshot, TakeSnapshots, CloneShare,
          FitFile, TakeFile, RenameShare, RenameSnapshot, CopyFile,
-         ResizeShare, RollBack, PromoteShare, DropShare, DropSnapshot,
-         LetSnapshotGo, PruneSnapshot)
+         DropCopy, ResizeShare, RollBack, PromoteShare, DropShare,
+         DropSnapshot, LetSnapshotGo, PruneSnapshot)

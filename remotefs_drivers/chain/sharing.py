@@ -206,7 +206,8 @@ def revert_by_copy(name, snapshot, size, old_name):
                                                  size),
                           share_steps.CopyFile(name, source, size,
                                                old_name)),
-                 finish=gone, undo=gone, journal=True)
+                 finish=gone, undo=(share_steps.DropCopy(name), *gone),
+                 journal=True)
 
 
 def take(share, file, name, size):
