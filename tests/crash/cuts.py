@@ -23,6 +23,7 @@ of these changes nothing on the disk, so that "after" one is "before" the
 next.
 """
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -31,8 +32,10 @@ import sys
 import time
 import traceback
 
+from cinder import exception
 from sqlalchemy import orm
 
+from remotefs_drivers import appliance
 from remotefs_drivers import formats
 from remotefs_drivers import nfs
 from remotefs_drivers import posix
@@ -40,9 +43,10 @@ from remotefs_drivers.share import shares
 from remotefs_drivers.store import copying
 from remotefs_drivers.store import files
 from remotefs_drivers.store import layers
+from tests.crash import box_cuts
 
 #: What a process would load first of all is loaded here, once for all.
-PRELOADED = (nfs, posix)
+PRELOADED = (appliance, nfs, posix)
 orm.configure_mappers()
 
 #: Functions of the module os that change what lies on a share.
@@ -112,16 +116,27 @@ class Points:
                  system call
     :param die: what else ends then, just before
     :ivar seen: what there is to be cut, a word for each place
+    :ivar struck: whether it was something else than a kill, so that the
+                  service goes on (see box_cuts)
     """
 
     def __init__(self, number=None, fine=True, die=lambda: None):
         self.number = number
         self.seen = []
+        self.struck = False
         self._fine = fine
         self._along = die
+        self._rests = False
+        self._late = []
 
     def install(self, driver):
         """Put the knife to this driver, in this process."""
+        if hasattr(driver, '_appliance'):
+            driver._appliance = box_cuts.Box(self, driver._appliance)
+            mounter = driver._shares._mounter
+            for name in 'mount', 'unmount':
+                setattr(mounter, name,
+                        self._before(name, getattr(mounter, name)))
         formats._save = self._before('record', formats._save)
         driver._means = dataclasses.replace(
             driver._means, run=self._around(driver._means.run))
@@ -139,9 +154,51 @@ class Points:
 
     def reach(self, word):
         """Die here, if this is the place."""
-        self.seen.append(word)
-        if self._is_here():
+        if self.is_at(word):
             self._die()
+
+    def strike(self, word, late=None):
+        """Whether this is the place where the service gets no answer.
+
+        :param late: function, what is done in the end all the same
+        """
+        if not self.is_at(word):
+            return False
+        self.struck = True
+        if late is not None:
+            self._late.append(late)
+        return True
+
+    @contextlib.contextmanager
+    def resting(self):
+        """What is done meanwhile is not ours to cut."""
+        self._rests = True
+        try:
+            yield
+        finally:
+            self._rests = False
+
+    @contextlib.contextmanager
+    def expected(self):
+        """That a service fails which got no answer is as it should be."""
+        try:
+            yield
+        except exception.CinderException:
+            if not self.struck:
+                raise
+
+    def end(self):
+        """After the act: what comes late, and the last place."""
+        with self.resting():
+            for late in self._late:
+                late()
+        self.reach('end')
+
+    def is_at(self, word):
+        if self._rests:
+            return False
+        self.seen.append(word)
+        return self._is_here()
 
     def _is_here(self):
         return len(self.seen) - 1 == self.number

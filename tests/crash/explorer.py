@@ -75,7 +75,7 @@ def finding(kind):
 class Report:
     """What came out of one exploration.
 
-    :ivar cuts: how many times a process was killed
+    :ivar cuts: how many times a process was killed, or got no answer
     :ivar worlds: how many different worlds were found
     :ivar findings: (kind, how it came to it, reason) of each
     :ivar checked: folders of worlds that were looked at to the end
@@ -155,11 +155,7 @@ class Stage:
     def play(self, folder, act, points=None):
         """Run an act of the verb in a world, in this process."""
         the_rig = _lane.rig if _lane else rig.Rig(folder)
-        if self.ground is not None:
-            ground = self.ground(folder)
-        else:
-            ground = _lane.ground if _lane else grounds.Folder(folder)
-        driver = ground.driver(the_rig, self.options)
+        driver = self.ground_in(folder).driver(the_rig, self.options)
         if act == 'prepare':
             self.verb.prepare(the_rig, driver)
             return
@@ -168,6 +164,11 @@ class Stage:
         if points is not None:
             points.install(driver)
         getattr(self.verb, act)(self.verb.saga(the_rig, driver))
+
+    def ground_in(self, folder):
+        if self.ground is not None:
+            return self.ground(folder)
+        return _lane.ground if _lane else grounds.Folder(folder)
 
 
 def prepare(stage, database):
@@ -284,7 +285,7 @@ def _way(done):
 def do(job):
     """Do one job, in this lane; called in a process of the pool."""
     folder = _lane.rig.folder
-    worlds.copy(job.world, folder, _lane.ground.location)
+    worlds.copy(job.world, folder, job.stage.ground_in(folder).moved)
     seen, found = _fork(job, folder)
     if job.act in _LAST:
         return Done(job, job.world, False, seen, found)
@@ -335,13 +336,14 @@ def _in_child(job, folder, writing):
     found = None
     try:
         try:
-            with finding(STUCK):
+            with finding(STUCK), points.expected():
                 job.stage.play(folder, job.act, points)
-            points.reach('end')
+            points.end()
         except Finding as error:
             found = error.kind, error.reason
         with os.fdopen(writing, 'w') as stream:
-            json.dump((points.seen, found), stream)
+            json.dump((None if points.struck else points.seen, found),
+                      stream)
         os._exit(0)
     finally:
         os._exit(70)

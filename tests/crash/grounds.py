@@ -18,15 +18,23 @@ A ground belongs to a folder, which has its files in ``share``.
 import os
 import signal
 import subprocess
+from unittest import mock
 
+from oslo_config import cfg
+
+from remotefs_drivers import appliance
+from remotefs_drivers.embedded import folders
 from remotefs_drivers.embedded import gluster
 from remotefs_drivers.embedded import mounts
 from remotefs_drivers.gpfs_commands import commands
 from remotefs_drivers.share import gpfs as share_gpfs
+from remotefs_drivers import volumeshare
 from tests.crash import worlds
+from tests.functional import appliance_places
 from tests.functional import gpfs_places
 from tests.functional import stages
 from tests.harness import backends
+from tests.harness import linked_mounts
 from tests.harness import pretended_gpfs
 
 
@@ -48,6 +56,10 @@ class Folder:
         return rig.driver(stages.POSIX, posix_directories=[self.location],
                           **dict(options))
 
+    def moved(self, location):
+        """Where a volume is here that was somewhere in another world."""
+        return self.location
+
     def die(self):
         """What else ends, just before the service does."""
 
@@ -68,7 +80,46 @@ class Gpfs(Folder):
                           **dict(options))
 
 
-class Glusterfs:
+def _only_tidy(share):
+    """What nobody looks for later goes; all else is for the next verb."""
+    with mock.patch.object(share, 'recover'):
+        _tidy(share)
+
+
+_tidy = volumeshare.VolumeShare.tidy
+
+
+class Box(Folder):
+    """A folder that is an appliance, with ApplianceNfsDriver.
+
+    Of the options, ``recovers`` says whether a service finishes at its start
+    what a crash has left; else each verb is on its own.
+    """
+
+    def driver(self, rig, options):
+        own = dict(options)
+        if not own.pop('recovers', True):
+            volumeshare.VolumeShare.tidy = _only_tidy
+        folder = os.path.dirname(self.location)
+        mounter = linked_mounts.Mounter(
+            os.path.join(folder, worlds.MOUNTS), self.location,
+            appliance_places.ADDRESS)
+        appliance.ApplianceNfsDriver._make_mounter = lambda self: mounter
+        cfg.CONF.register_opts(folders.FolderAppliance.get_options(),
+                               group='alpha')
+        return rig.driver(
+            appliance_places.DRIVER, appliance_type='folders',
+            folders_root=self.location,
+            folders_faults=os.path.join(folder, 'faults'),
+            nas_secure_file_operations='true',
+            nas_secure_file_permissions='true', **own)
+
+    def moved(self, location):
+        return '%s:%s/%s' % (appliance_places.ADDRESS, self.location,
+                             os.path.basename(location))
+
+
+class Glusterfs(Folder):
     """A GlusterFS that is mounted here, with GlusterfsDriver.
 
     A whole host dies: the client of the mount goes first, with all that it

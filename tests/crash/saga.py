@@ -27,7 +27,7 @@ from tests.functional import story
 _FILE = 'saga.json'
 #: What ``scribble`` writes: at a place where every layer has something, and
 #: at one where no story writes.
-_MARKS = {0: 0xee, 40: 0xee}
+MARKS = {0: 0xee, 40: 0xee}
 
 
 class Saga(story.Story):
@@ -49,8 +49,8 @@ class Saga(story.Story):
         with open(os.path.join(rig.folder, _FILE)) as stream:
             told = json.load(stream)
         self.volume = objects.Volume.get_by_id(rig.context, told['volume'])
-        self.state = _numbers(told['state'])
-        self.held = {each: _numbers(state)
+        self.state = numbers(told['state'])
+        self.held = {each: numbers(state)
                      for each, state in told['held'].items()}
         self._count = told['count']
         self.subject = told['subject']
@@ -71,12 +71,12 @@ class Saga(story.Story):
     def scribble(self):
         """Write what a guest would, after a crash."""
         path, file_format = self.path, self.format()
-        for number, pattern in _MARKS.items():
+        for number, pattern in MARKS.items():
             story.content.write(path, file_format, pattern,
                                 number * self.APART, story.KIB)
 
     def scribbled(self, state):
-        return {**state, **_MARKS}
+        return {**state, **MARKS}
 
     def is_scribbled(self):
         """Whether anybody has written to it since."""
@@ -110,6 +110,6 @@ class Beginning(story.Story):
         return self.reload().admin_metadata['base_format']
 
 
-def _numbers(state):
+def numbers(state):
     """The keys that JSON has made texts are numbers again."""
     return {int(number): pattern for number, pattern in state.items()}

@@ -36,10 +36,12 @@ class Verb:
     :param place: of the snapshot that the verb is about, or None
     :cvar depth: how often a crash may follow a crash, None for any number
     :cvar saga: the class that tells what there is
+    :cvar beginning: the one that makes it
     """
 
     depth = None
     saga = sagas.Saga
+    beginning = sagas.Beginning
 
     def __init__(self, snapshots=3, place=None):
         self.snapshots = snapshots
@@ -80,7 +82,7 @@ class Verb:
     # What all have in common
 
     def prepare(self, rig, driver):
-        story = sagas.Beginning(rig, driver, rig.folder)
+        story = self.beginning(rig, driver, rig.folder)
         story.take(self.snapshots)
         subject = None
         if self.place is not None:

@@ -12,24 +12,27 @@
 
 """A share and a database as a crash leaves them: kept, restored, compared.
 
-A world is a folder with ``share``, ``cinder.sqlite`` and the saga. Two
-worlds are the same when every file on the share has the same name, size,
-mode and bytes, and the database says the same about formats and places. What
-is random in a name does not count.
+A world is a folder with ``share``, ``cinder.sqlite`` and the saga, and with
+``mounts`` where shares come and go. Two worlds are the same when every file
+below these has the same name, size, mode and bytes, and the database says the
+same about formats and places. What is random in a name does not count.
 """
 
 import hashlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 
 from tests.harness import pretended_gpfs
 
 SHARE = 'share'
+MOUNTS = 'mounts'
 _DATABASE = 'cinder.sqlite'
 _CHUNK = 1 << 20
-_BLOCK = 4096
+#: Bytes of what is compared at a time.
+BLOCK = 4096
 _RANDOM = re.compile(
     r'\.[a-z0-9_]{8}\.tmp$|\.[0-9a-f-]{36}(?=\.(snap|ts)$)')
 _RECORDS = (
@@ -41,21 +44,20 @@ _RECORDS = (
 )
 
 
-def copy(source, target, location=None):
+def copy(source, target, moved=None):
     """Make a folder the same as another one; holes stay holes.
 
-    :param location: of the share, as the volumes on it have it on record,
-        where it is not the folder with its files
+    :param moved: function of the location of a volume: what it is there
     """
-    share = os.path.join(target, SHARE)
-    os.makedirs(share, exist_ok=True)
-    for folder in target, share:
-        for entry in os.scandir(folder):
-            if entry.is_file():
-                os.unlink(entry.path)
+    os.makedirs(os.path.join(target, SHARE), exist_ok=True)
+    for folder in target, *_trees(target):
+        _empty(folder)
     for name in _files(source):
         _copy_file(os.path.join(source, name), os.path.join(target, name))
-    _move_volumes(target, location or share)
+    for tree in _trees(source):
+        _copy_tree(tree, os.path.join(target, os.path.basename(tree)))
+    if moved is not None:
+        _move_volumes(target, moved)
 
 
 def digest(folder):
@@ -63,13 +65,13 @@ def digest(folder):
     share = os.path.join(folder, SHARE)
     total = hashlib.sha256()
     clones = pretended_gpfs.told_of(share)
-    for name in sorted(os.listdir(share), key=_plain):
-        path = os.path.join(share, name)
-        status = os.stat(path)
+    for path, name in _below(folder):
+        status = os.lstat(path)
+        size = status.st_size if os.path.isfile(path) else 0
         total.update(('%s %d %o %s\n' % (
-            _plain(name), status.st_size, status.st_mode,
-            _plain_clone(clones.get(name)))).encode())
-        for offset, block in _blocks(path):
+            _plain(name), size, status.st_mode, _plain_clone(
+                clones.get(name.partition('/')[2])))).encode())
+        for offset, block in blocks(path) if size else ():
             total.update(b'%d ' % offset)
             total.update(block)
     with sqlite3.connect(os.path.join(folder, _DATABASE)) as database:
@@ -86,20 +88,59 @@ def names(folder):
 
 
 def _files(folder):
-    yield from (name for name in os.listdir(folder)
-                if os.path.isfile(os.path.join(folder, name)) and
-                name != 'expected.raw')
-    for name in names(folder):
-        yield os.path.join(SHARE, name)
+    return (name for name in os.listdir(folder)
+            if os.path.isfile(os.path.join(folder, name)) and
+            name != 'expected.raw')
 
 
-def _move_volumes(folder, location):
+def _trees(folder):
+    return [path for path in (os.path.join(folder, SHARE),
+                              os.path.join(folder, MOUNTS))
+            if os.path.exists(path)]
+
+
+def _below(folder):
+    """(path, name) of what is in the trees of a world, in order."""
+    found = [os.path.join(above, name) for tree in _trees(folder)
+             for above, folders, files in os.walk(tree)
+             for name in folders + files]
+    pairs = [(path, os.path.relpath(path, folder)) for path in found]
+    return sorted(pairs, key=lambda pair: _plain(pair[1]))
+
+
+def _empty(folder):
+    """Of a tree all goes, of another folder its files."""
+    is_tree = os.path.basename(folder) in (SHARE, MOUNTS)
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            if is_tree:
+                shutil.rmtree(entry.path)
+        elif is_tree or not entry.is_symlink():
+            os.unlink(entry.path)
+
+
+def _copy_tree(source, target):
+    os.makedirs(target, exist_ok=True)
+    for entry in os.scandir(source):
+        path = os.path.join(target, entry.name)
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), path)
+        elif entry.is_dir():
+            _copy_tree(entry.path, path)
+            shutil.copymode(entry.path, path)
+        else:
+            _copy_file(entry.path, path)
+
+
+def _move_volumes(folder, moved):
     """The volumes of a copied database are on the copied share."""
     with sqlite3.connect(os.path.join(folder, _DATABASE)) as database:
         database.execute('PRAGMA synchronous = OFF')
-        database.execute('UPDATE volumes SET provider_location = ? '
-                         'WHERE provider_location IS NOT NULL',
-                         (location,))
+        for number, location in database.execute(
+                'SELECT rowid, provider_location FROM volumes '
+                'WHERE provider_location IS NOT NULL').fetchall():
+            database.execute('UPDATE volumes SET provider_location = ? '
+                             'WHERE rowid = ?', (moved(location), number))
 
 
 def _told(folder):
@@ -147,13 +188,13 @@ def _data(descriptor, size):
         yield start, end
 
 
-def _blocks(path):
+def blocks(path):
     """(offset, bytes) of each block that is not all zeroes."""
     with open(path, 'rb', buffering=0) as stream:
         size = os.fstat(stream.fileno()).st_size
         for start, end in _data(stream.fileno(), size):
-            for offset in range(start, end, _BLOCK):
-                block = os.pread(stream.fileno(), min(_BLOCK, end - offset),
+            for offset in range(start, end, BLOCK):
+                block = os.pread(stream.fileno(), min(BLOCK, end - offset),
                                  offset)
                 if block.strip(b'\0'):
                     yield offset, block

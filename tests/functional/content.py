@@ -148,7 +148,13 @@ LUKS_HEADER = (b'LUKS\xba\xbe\x00\x01aes' + bytes(29) + b'xts-plain64' +
 
 def put(path, data):
     """Write bytes to the beginning of an existing file."""
+    put_at(path, data, 0)
+
+
+def put_at(path, data, offset):
+    """Write bytes to an existing file."""
     with open(path, 'r+b') as stream:
+        stream.seek(offset)
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
