@@ -14,6 +14,7 @@
 
 ``interface`` is what a vendor implements, one class. ApplianceNfsDriver
 finds it by its entry point, in the group ``remotefs_drivers.appliances``.
+``testing`` is the suite of tests that a vendor runs against it.
 
     rest        whatever serves our HTTP API
       rest_api      the API as a table, pure

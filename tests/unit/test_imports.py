@@ -112,7 +112,20 @@ def test_one_room_starts_children(production, name):
 
 def test_nobody_needs_tests(modules):
     assert list(layers.foreign(modules, 'tests', set())) == []
-    assert list(layers.foreign(modules, 'pytest', set())) == []
+    others = [module for module in modules if not _is_suite(module.name)]
+    assert list(layers.foreign(others, 'pytest', set())) == []
+
+
+def test_nobody_needs_the_suite_of_appliances(modules):
+    assert [(module.name, line) for module in modules
+            if not _is_suite(module.name)
+            for line, name in module.imports()
+            if _is_suite(name.partition('.')[2])] == []
+
+
+def _is_suite(name):
+    """Of what vendors run against their appliance."""
+    return name.startswith('appliances.testing')
 
 
 class TestTheReader:
