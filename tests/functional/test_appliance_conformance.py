@@ -1,0 +1,235 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+
+"""The conformance suite of appliances, run on ours as vendors run it.
+
+To have it run on another one, put a function into BOXES.
+"""
+
+import configparser
+import functools
+import os
+import pathlib
+
+import pytest
+
+from remotefs_drivers.embedded import keeper
+from remotefs_drivers.embedded import mounts
+from remotefs_drivers.embedded import rest
+from tests.harness import conformance
+
+_EXAMPLES = pathlib.Path(__file__).parents[2] / 'doc' / 'source' / 'examples'
+
+#: What folders say that they have, in bytes. Other tests write meanwhile, so
+#: that what the file system says moves for other reasons.
+_TOTAL = 1 << 30
+
+_FOLDERS = 'remotefs_drivers.embedded.folders:FolderAppliance'
+_CONTENT = '--appliance-content=tests.harness.quiet:Folders'
+
+
+def folders(kind):
+    """An appliance of folders, of one of its kinds."""
+    def run(folder, appliance=_FOLDERS, arguments=(_CONTENT,)):
+        return conformance.run(folder, conformance.section({
+            'appliance_type': appliance, 'folders_kind': kind,
+            'folders_root': folder / 'root', 'folders_total': _TOTAL,
+        }), arguments)
+    return run
+
+
+def example(folder):
+    """The one of the manual, installed as it is there."""
+    conf = (_EXAMPLES / 'cinder.conf').read_text()
+    assert '/srv/example' in conf
+    (folder / 'root').mkdir()
+    _install(folder / 'example_nas-1.0.0.dist-info')
+    return conformance.run(
+        folder, conf.replace('/srv/example', str(folder / 'root')),
+        ['--appliance-content=local'], [_EXAMPLES, folder])
+
+
+def _install(information):
+    """What pip makes of the manual's setup.cfg."""
+    parser = configparser.ConfigParser()
+    parser.read(_EXAMPLES / 'setup.cfg')
+    group = 'remotefs_drivers.appliances'
+    information.mkdir()
+    (information / 'METADATA').write_text(
+        'Metadata-Version: 2.1\nName: %(name)s\nVersion: %(version)s\n'
+        % parser['metadata'])
+    (information / 'entry_points.txt').write_text(
+        '[%s]%s\n' % (group, parser['options.entry_points'][group]))
+
+
+def http(folder):
+    """The one of our HTTP API, and its reference server."""
+    with rest.RestServer(folder / 'server', total=_TOTAL) as server:
+        return conformance.run(folder, conformance.section({
+            'appliance_type': 'remotefs_drivers.appliances.rest:'
+                              'RestAppliance',
+            **server.options()}), [_CONTENT])
+
+
+#: Name -> function that takes an empty folder and runs the suite.
+BOXES = {'independent': folders('independent'),
+         'dependent': folders('dependent'), 'rigid': folders('rigid'),
+         'example': example, 'rest': http}
+
+#: Without the many names, where nothing is about them.
+_FEW = ['-k', 'not TestOdd and not odd_name and not AtOnce']
+
+#: What stays undone, and is no fault: all that is skipped, by modules and
+#: classes. Nothing else may be.
+_RESTART = 'test_restart'
+_OF_DEPENDENT = {
+    'test_promote', 'test_lost_answers.test_promote',
+    'test_hosts.TestAnotherHost.test_promoted_clones',
+    'test_clones.TestDeleteSource.test_clones_keep_it',
+    'test_snapshots.TestDelete.test_clones_keep_it',
+    'test_renaming.TestShare.test_clones_know_the_new_name'}
+_OPTIONAL = {
+    'test_promote', 'test_roll_back', 'test_renaming',
+    'test_lost_answers.test_promote', 'test_lost_answers.test_roll_back',
+    'test_lost_answers.test_rename_share',
+    'test_lost_answers.test_rename_snapshot',
+    'test_hosts.TestAnotherHost.test_promoted_clones',
+    'test_hosts.TestAnotherHost.test_new_names',
+    'test_hosts.TestAnotherHost.test_new_names_of_snapshots',
+    'test_names.TestOdd.test_a_share_is_not_renamed',
+    'test_names.TestOdd.test_a_snapshot_is_not_renamed',
+    'test_names.test_a_share_with_an_odd_name_can_be_managed'}
+_LEFT_OUT = {'independent': _OF_DEPENDENT, 'rigid': _OPTIONAL,
+             'example': _OF_DEPENDENT}
+
+
+@pytest.fixture(scope='module')
+def results(tmp_path_factory):
+    """Called with a name, the Result of one of BOXES; each runs once."""
+    return functools.lru_cache(maxsize=None)(
+        lambda name: BOXES[name](tmp_path_factory.mktemp(name)))
+
+
+@pytest.mark.parametrize('name', BOXES)
+def test_a_good_one_passes(results, name):
+    result = results(name)
+    assert result.tests('failed', 'error') == [], result.output
+    assert result.returncode == 0
+    allowed = {_RESTART, *_LEFT_OUT.get(name, ())}
+    assert [test for test in result.tests('skipped')
+            if not any((test + '.').startswith(each + '.')
+                       for each in allowed)] == []
+    assert len(result.tests('passed')) > 100
+
+
+class TestReport:
+    def test_what_a_poor_one_lacks(self, results):
+        lines = results('rigid').output.splitlines()
+        assert 'clones hang on their snapshots: yes' in lines
+        assert ('not offered: roll_back, so a revert copies all data of the '
+                'volume') in lines
+        assert ('WARNING: clones hang on their snapshots, and it has no '
+                'promote and no rename_snapshot: users cannot delete what '
+                'they made clones of') in lines
+
+    def test_what_is_not_needed(self, results):
+        lines = results('example').output.splitlines()
+        assert 'not offered: promote, which is not needed' in lines
+        assert not any(line.startswith('WARNING') for line in lines)
+
+
+class TestWithoutContent:
+    """What needs it fails, or is left out where that was said."""
+
+    def test_it_is_loud(self, tmp_path):
+        result = folders('dependent')(tmp_path, arguments=_FEW)
+        assert result.returncode == pytest.ExitCode.TESTS_FAILED
+        assert 'test_clones.TestContent.test_a_clone_of_a_clone' in (
+            result.tests('error'))
+        assert '--allow-no-content' in result.output
+
+    def test_it_may_be_left_out(self, tmp_path):
+        result = folders('dependent')(
+            tmp_path, arguments=['--allow-no-content', *_FEW])
+        assert result.tests('failed', 'error') == []
+        assert 'test_clones.TestContent.test_a_clone_of_a_clone' in (
+            result.tests('skipped'))
+
+
+@pytest.mark.root
+class TestMounted:
+    """By the driver's own mounter, with a stand-in for mount -t nfs."""
+
+    #: The last two arguments are ADDRESS:/PATH and the mount point.
+    PROGRAM = """#!/bin/sh
+while [ $# -gt 2 ]; do shift; done
+exec mergerfs -o "fsname=$1,minfreespace=0,moveonenospc=false" "${1#*:}" "$2"
+"""
+
+    @pytest.fixture(autouse=True)
+    def programs(self, tmp_path, monkeypatch):
+        folder = tmp_path / 'bin'
+        folder.mkdir()
+        (folder / 'mount').write_text(self.PROGRAM)
+        (folder / 'mount').chmod(0o755)
+        monkeypatch.setenv('PATH', '%s:%s' % (folder, os.environ['PATH']))
+        with keeper.Keeper(tmp_path):
+            yield
+
+    def test_the_content_is_seen(self, tmp_path):
+        result = folders('dependent')(tmp_path, arguments=[
+            '--appliance-content=mount', '-k', 'test_content or Content'])
+        assert result.tests('failed', 'error') == [], (
+            result.output)
+        assert len(result.tests('passed')) > 10
+        assert mounts.below(tmp_path) == []
+
+    def test_a_share_that_cannot_be_mounted(self, tmp_path, programs):
+        (tmp_path / 'bin' / 'mount').write_text('#!/bin/sh\nexit 32\n')
+        result = folders('dependent')(tmp_path, arguments=[
+            '--appliance-content=mount', '-k', 'test_a_new_one_is_empty'])
+        assert result.returncode == pytest.ExitCode.TESTS_FAILED
+        assert 'cannot be mounted at' in result.output
+
+
+class TestUnclear:
+    """Nothing is tested then, and it is said what to do."""
+
+    @pytest.mark.parametrize('appliance, message', [
+        ('nobodys', '"nobodys" cannot be used'),
+        ('no.such:Module', 'no.such:Module cannot be imported'),
+        ('os:PathLike', 'os:PathLike is no subclass'),
+    ])
+    def test_which_appliance(self, tmp_path, appliance, message):
+        result = folders('dependent')(tmp_path, appliance)
+        assert result.returncode == pytest.ExitCode.USAGE_ERROR
+        assert message in result.output
+
+    def test_how_to_get_at_the_content(self, tmp_path):
+        result = folders('dependent')(
+            tmp_path, arguments=['--appliance-content=by-magic'])
+        assert result.returncode == pytest.ExitCode.USAGE_ERROR
+        assert '"by-magic" is neither of local, mount' in result.output
+
+    def test_which_section(self, tmp_path):
+        result = folders('dependent')(
+            tmp_path, arguments=['--appliance-section=', '--appliance-conf',
+                                 str(_two_sections(tmp_path))])
+        assert result.returncode == pytest.ExitCode.USAGE_ERROR
+        assert '--appliance-section' in result.output
+
+
+def _two_sections(folder):
+    path = folder / 'two.conf'
+    path.write_text('[one]\na = 1\n[two]\nb = 2\n')
+    return path
