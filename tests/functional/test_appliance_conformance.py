@@ -233,3 +233,111 @@ def _two_sections(folder):
     path = folder / 'two.conf'
     path.write_text('[one]\na = 1\n[two]\nb = 2\n')
     return path
+
+
+#: Appliance of tests.harness.planted -> what finds its mistake.
+PLANTED = {
+    'Adopts': {
+        'test_hosts.TestAnotherHost.test_each_undoes_what_the_other_did',
+        'test_lost_answers.test_create_share',
+        'test_shares.TestCreate.test_one_that_is_there_is_refused',
+        'test_shares.TestCreate.test_one_that_is_there_keeps_its_content'},
+    'TakesAlong': {
+        'test_shares.TestDelete.test_other_snapshots_keep_it',
+        'test_shares.TestDelete.test_other_snapshots_keep_the_content'},
+    'Empties': {'test_shares.TestDelete.test_other_snapshots_keep_it'},
+    'NewestFirst': {
+        'test_promote.test_its_own_snapshots_are_newer',
+        'test_promote.test_snapshots_up_to_its_own_change_hands',
+        'test_renaming.TestShare.test_its_snapshots_come_along',
+        'test_renaming.TestSnapshot.test_the_order_stays',
+        'test_snapshots.TestCreate.test_the_oldest_comes_first',
+        'test_snapshots.TestDelete.test_made_anew_it_is_the_newest',
+        'test_snapshots.TestDelete.test_only_it_is_gone'},
+    'ByName': {
+        'test_renaming.TestShare.test_its_snapshots_come_along',
+        'test_renaming.TestSnapshot.test_the_order_stays',
+        'test_snapshots.TestCreate.test_the_oldest_comes_first',
+        'test_snapshots.TestDelete.test_made_anew_it_is_the_newest',
+        'test_snapshots.TestDelete.test_only_it_is_gone'},
+    'SharesBlocks': {
+        'test_clones.TestContent.test_writing_to_it_changes_nothing_else',
+        'test_promote.test_the_content_of_all_stays'},
+    'RollsOver': {
+        'test_roll_back.test_newer_snapshots_are_never_lost',
+        'test_roll_back.test_to_an_older_one_or_not_at_all'},
+    'SaysDone': {
+        'test_snapshots.TestDelete.test_a_clone_that_does_not_need_it_stays',
+        'test_snapshots.TestDelete.test_clones_keep_it'},
+    'RenamesOnce': {
+        'test_lost_answers.test_rename_snapshot',
+        'test_renaming.TestSnapshot.test_done_already_is_done'},
+    'OneByOne': {'test_moment.TestSeveral.test_all_are_of_one_moment'},
+    'SomeOfThem': {
+        'test_moment.TestSeveral.test_one_has_it_already',
+        'test_moment.TestSeveral.test_there_is_no_such_share'},
+    'Unquoted': {
+        'test_names.TestOdd.test_a_share_is_not_found',
+        'test_names.test_a_share_with_an_odd_name_can_be_managed',
+        'test_what_is_left.test_nothing_of_the_suite_is_left'},
+    'Patterns': {'test_names.test_nothing_is_a_pattern'},
+    'OtherError': {
+        'test_names.TestOrdinary.test_one_that_begins_as_another_does',
+        'test_snapshots.TestCreate.test_there_is_no_such_share'},
+    'TooEarly': {
+        'test_hosts.TestAnotherHost.test_sizes',
+        'test_lost_answers.test_resize_share',
+        'test_resize.test_it_is_larger',
+        'test_resize.test_one_with_snapshots_and_clones'},
+    'Remembers': {
+        'test_hosts.TestAnotherHost.test_clones',
+        'test_hosts.TestAnotherHost.test_new_names',
+        'test_hosts.TestAnotherHost.test_new_names_of_snapshots',
+        'test_hosts.TestAnotherHost.test_shares',
+        'test_hosts.TestAnotherHost.test_sizes',
+        'test_hosts.TestAnotherHost.test_snapshots'},
+    'Forgets': {'test_restart.test_what_there_was_is_there'},
+    'Leaks': {
+        'test_clones.TestCreate.test_there_is_no_such_share',
+        'test_clones.TestCreate.test_there_is_no_such_snapshot'},
+    'Denies': {
+        'test_clones.TestCreate.test_what_it_returns',
+        'test_clones.TestDeleteSource.test_clones_that_need_it_not_stay',
+        'test_clones.TestOrigin.test_of_clones',
+        'test_offers.test_what_depends_is_told_from_both_ends',
+        'test_renaming.TestSnapshot.'
+        'test_with_clones_it_waits_under_another_name',
+        'test_shares.TestFind.test_a_list_has_all_of_them_or_none',
+        'test_snapshots.TestDelete.test_a_clone_that_does_not_need_it_stays'},
+    'Half': {
+        'test_clones.TestCreate.test_what_it_returns',
+        'test_lost_answers.test_clone_snapshot',
+        'test_names.TestOrdinary.test_all_of_our_letters',
+        'test_shares.TestFind.test_a_list_has_all_of_them_or_none',
+        'test_what_is_left.test_nothing_of_the_suite_is_left'},
+    'Bare': {
+        'test_shares.TestCreate.test_a_size_that_is_not_round',
+        'test_shares.TestCreate.test_it_is_found_as_it_was_returned',
+        'test_shares.TestCreate.test_what_it_returns',
+        'test_shares.TestDelete.test_its_name_is_free_again'},
+    'Hangs': {
+        'test_capacity.test_it_makes_sense',
+        'test_capacity.test_what_is_written_takes_room'},
+}
+#: More arguments for some: how long a call may take; what a restart is.
+_ARGUMENTS = {
+    'Hangs': _FEW + ['--appliance-timeout=2'],
+    'Forgets': _FEW + ['--appliance-restart=rm -rf {}/root-memory'],
+    'Unquoted': [],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', PLANTED)
+def test_a_mistake_is_found(tmp_path, name):
+    """By these tests, and the others pass."""
+    arguments = [each.format(tmp_path)
+                 for each in _ARGUMENTS.get(name, _FEW)]
+    result = folders('dependent')(tmp_path, 'tests.harness.planted:' + name,
+                                  arguments=[_CONTENT, *arguments])
+    assert set(result.tests('failed')) == PLANTED[name], result.output
