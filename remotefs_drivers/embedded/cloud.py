@@ -64,6 +64,11 @@ class Cloud(clients.Clients):
         self.stop()
 
     @property
+    def conf(self):
+        """The path of the cinder.conf that it is started with."""
+        return self.spec.path(config.CINDER_CONF)
+
+    @property
     def pids(self):
         """Process ids by name."""
         return {child.name: child.pid for child in self._children()}
@@ -180,7 +185,7 @@ class Cloud(clients.Clients):
 
     def _write_config(self):
         sections = config.cinder(self.spec, self.ports, installed.shipped())
-        _write(self.spec.path(config.CINDER_CONF), config.render(sections))
+        _write(self.conf, config.render(sections))
         _write(self.spec.path(config.CLOUDS_FILE),
                config.clouds_yaml(self.ports))
         if self.spec.glance:
@@ -190,10 +195,12 @@ class Cloud(clients.Clients):
     def _cinder_child(self, server):
         threads = self.spec.concurrency == specs.THREADS
         command = [sys.executable, '-m', 'remotefs_drivers.embedded.service',
-                   '--config-file', self.spec.path(config.CINDER_CONF),
+                   '--config-file', self.conf,
                    '--listen-fd', str(server.fileno())]
         if self.spec.backup:
             command.append('--backup')
+        if self.spec.root_helper:
+            command += ['--root-helper', self.spec.root_helper]
         return self._child('cinder', command, server, {
             'OS_CINDER_DISABLE_EVENTLET_PATCHING': '1' if threads else None,
             'PYTHONPATH': os.pathsep.join(filter(None, [

@@ -171,7 +171,7 @@ def main(argv):
     # For whoever wonders where it hangs: kill -USR1, and look into the log.
     faulthandler.register(signal.SIGUSR1)
     arguments = _parse(argv)
-    _configure(arguments.config_file)
+    _configure(arguments)
     if arguments.listen_fd is None:
         listening = ports.listen(CONF.osapi_volume_listen_port)
     else:
@@ -198,12 +198,14 @@ def _parse(argv):
                         help='a socket that listens already')
     parser.add_argument('--backup', action='store_true',
                         help='run cinder-backup as well')
+    parser.add_argument('--root-helper',
+                        help='by what it becomes root; by nothing without it')
     return parser.parse_args(argv)
 
 
-def _configure(path):
+def _configure(arguments):
     objects.register_all()
-    CONF(['--config-file', path], project='cinder',
+    CONF(['--config-file', arguments.config_file], project='cinder',
          version=version.version_string())
     config.set_middleware_defaults()
     logging.set_defaults(default_log_levels=(
@@ -211,7 +213,10 @@ def _configure(path):
     logging.setup(CONF, 'cinder')
     python_logging.captureWarnings(True)
     os_brick.setup(CONF)
-    rights.stay()
+    if arguments.root_helper:
+        rights.become_root_by(arguments.root_helper)
+    else:
+        rights.stay()
     native.mend()
     transport.install()
     database.install()

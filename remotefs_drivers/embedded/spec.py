@@ -59,6 +59,9 @@ class Spec:
     :param host: the host part of the services' names
     :param glance_python: the interpreter that has Glance, when it is not
         the one that runs this
+    :param root_helper: the command by which Cinder becomes root, as 'sudo
+        cinder-rootwrap /etc/cinder/rootwrap.conf'; without it nothing there
+        becomes another user
     :raises SpecInvalid: when it can't work
     """
 
@@ -73,6 +76,7 @@ class Spec:
         default_factory=dict)
     host: str = 'embedded'
     glance_python: typing.Optional[str] = None
+    root_helper: typing.Optional[str] = None
 
     def __post_init__(self):
         _check_root(self.root)

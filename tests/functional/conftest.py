@@ -105,9 +105,9 @@ SHARES = {kind: {name: '127.0.0.1:/%s-%s' % (kind, name)
 _IN_USE = {'enable_force_upload': True}
 
 #: Most of a backup's time is zlib's, and most of the rest is in small hashes.
-_BACKUP = {'backup_compression_algorithm': 'none',
-           'backup_sha_block_size_bytes': 1 << 20,
-           'backup_file_size': 64 << 20}
+BACKUP = {'backup_compression_algorithm': 'none',
+          'backup_sha_block_size_bytes': 1 << 20,
+          'backup_file_size': 64 << 20}
 
 #: An interpreter with Glance, where it is not the one of the tests.
 _GLANCE_PYTHON = os.environ.get('REMOTEFS_GLANCE_PYTHON')
@@ -181,7 +181,7 @@ class Clouds:
 
     def _spec(self, kind, concurrency):
         return make_spec(self._folder(kind), concurrency, backup=True,
-                         options={'DEFAULT': {**_BACKUP, **_IN_USE}})
+                         options={'DEFAULT': {**BACKUP, **_IN_USE}})
 
     def _with_nova(self, kind, make, wanted, *args, **fields):
         nova = self._stack.enter_context(compute.Compute(

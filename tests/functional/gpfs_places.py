@@ -13,7 +13,7 @@
 """Backends of GPFSDriver on an emulated GPFS.
 
 Where Glance keeps its images is in it as well. As root the emulation shares
-blocks by XFS, and everything in it is made by root.
+blocks by XFS, and everything in it is made by root, unless it is given away.
 """
 
 import contextlib
@@ -23,9 +23,11 @@ from unittest import mock
 from oslo_privsep import priv_context
 
 from remotefs_drivers.embedded import cloud as clouds
+from tests.functional import root_helper
 from tests.functional import stages
 from tests.functional import steps
 from tests.harness import emulated
+from tests.harness import users
 
 DRIVER = 'remotefs_drivers.gpfs.GPFSDriver'
 IN_TREE = 'cinder.volume.drivers.ibm.gpfs.GPFSDriver'
@@ -102,6 +104,34 @@ class Cloud(clouds.Cloud):
         os.symlink(self._place.images, store)
         with self._place.programs():
             super().start(*args, **kwargs)
+
+
+class OrdinaryCloud(Cloud):
+    """One of an ordinary user, who becomes root as an operator allows.
+
+    :param configuration: see root_helper.configuration
+    """
+
+    def __init__(self, wanted, place, configuration):
+        super().__init__(wanted, place)
+        self._configuration = configuration
+        for path in place.folder, place.images:
+            root_helper.give(path)
+
+    @property
+    def conf(self):
+        # Where the filters have it.
+        return os.path.join(self._configuration, 'cinder.conf')
+
+    def _write_config(self):
+        super()._write_config()
+        users.give(self.spec.root, root_helper.user())
+
+    def _child(self, name, command, server, environment):
+        return super()._child(
+            name, users.command(root_helper.user(), command), server,
+            {**environment,
+             **root_helper.environment(self.spec.path('state'))})
 
 
 class Steps(steps.Steps):

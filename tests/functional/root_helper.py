@@ -13,7 +13,7 @@
 """The way from an ordinary user to root, as an operator sets it up.
 
 Everything is real: sudo, cinder-rootwrap with our filter line and nothing
-else, the privsep daemon, an ordinary user. For root.
+else unless a test names it, the privsep daemon, an ordinary user. For root.
 """
 
 import contextlib
@@ -25,15 +25,23 @@ import subprocess
 import sys
 import tempfile
 
+from tests.harness import users
+
 USER = 'remotefs-test'
+#: The line of Cinder's own volume.filters by which it looks, as root, at each
+#: image that it has downloaded, whatever the driver.
+LOOKS_AT_IMAGES = 'qemu-img: EnvFilter, env, root, LC_ALL=C, qemu-img'
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _BIN = os.path.dirname(sys.executable)
 _SYSTEM = '/usr/sbin:/usr/bin:/sbin:/bin'
 
 
 @contextlib.contextmanager
-def configuration():
-    """A folder below /etc with what an operator puts into /etc/cinder."""
+def configuration(*lines):
+    """A folder below /etc with what an operator puts into /etc/cinder.
+
+    :param lines: filters of Cinder's own
+    """
     with tempfile.TemporaryDirectory(prefix='remotefs-test-',
                                      dir='/etc') as folder:
         os.chmod(folder, 0o755)
@@ -41,6 +49,8 @@ def configuration():
         filters.mkdir()
         line = _REPOSITORY / 'etc' / 'rootwrap.d' / 'remotefs.filters'
         (filters / 'remotefs.filters').write_text(line.read_text())
+        (filters / 'volume.filters').write_text(
+            '\n'.join(['[Filters]', *lines, '']))
         pathlib.Path(folder, 'rootwrap.conf').write_text(
             '[DEFAULT]\nfilters_path = %s\nexec_dirs = %s,/usr/bin,/bin\n'
             % (filters, _BIN))
@@ -93,10 +103,23 @@ def home():
         yield pathlib.Path(folder)
 
 
+def user():
+    """The id of the ordinary user."""
+    return pwd.getpwnam(USER).pw_uid
+
+
+def environment(folder):
+    """The variables of theirs that matter.
+
+    :param folder: their home
+    """
+    return {'HOME': str(folder), 'PATH': '%s:%s' % (_BIN, _SYSTEM),
+            'PYTHONPATH': str(_REPOSITORY)}
+
+
 def give(path):
     """Let something belong to the ordinary user."""
-    user = pwd.getpwnam(USER)
-    os.chown(path, user.pw_uid, user.pw_gid)
+    os.chown(path, user(), users.group(user()))
 
 
 def run(module, folder, *arguments):
@@ -105,10 +128,9 @@ def run(module, folder, *arguments):
     :returns: (exit code, what it printed)
     """
     done = subprocess.run(
-        ['runuser', '-u', USER, '--', 'env', 'HOME=%s' % folder,
-         'PYTHONPATH=%s' % _REPOSITORY,
-         'PATH=%s:%s' % (_BIN, _SYSTEM), sys.executable, '-m', module,
-         *map(str, arguments)],
+        ['runuser', '-u', USER, '--', 'env',
+         *map('='.join, environment(folder).items()),
+         sys.executable, '-m', module, *map(str, arguments)],
         cwd=str(_REPOSITORY), stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, timeout=120)
     return done.returncode, done.stdout.decode('utf-8', 'replace')

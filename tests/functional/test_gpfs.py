@@ -12,38 +12,63 @@
 
 """GPFSDriver under a whole Cinder, on an emulated GPFS.
 
-Content is compared, byte by byte, and in the end nothing is left. For root,
-whose mounts everybody can see.
+Content is compared, byte by byte, and in the end nothing is left. Cinder runs
+as root, and as an ordinary user who has sudo and cinder-rootwrap, with our
+filter line and one of Cinder's own. For root, whose mounts everybody can see.
 """
 
 import contextlib
 import os
+import shutil
 import struct
 
 import pytest
 
 from remotefs_drivers.embedded import errors
+from remotefs_drivers import privileged
 from tests.functional import conftest
 from tests.functional import content
 from tests.functional import gpfs_places
+from tests.functional import root_helper
+from tests.harness import family
 
 pytestmark = pytest.mark.root
 
 GIB, MIB = content.GIB, content.MIB
 
 
-@pytest.fixture(scope='module', params=conftest.MODES)
-def site(request, tmp_path_factory):
+#: Who runs Cinder, and in which mode.
+KINDS = ['root-' + conftest.MODES[0]] + ['user-' + mode
+                                         for mode in conftest.MODES]
+
+
+@pytest.fixture(scope='module', params=KINDS)
+def site(request):
     """(gpfs_places.Place, gpfs_places.Cloud), running; empty in the end."""
-    folder = str(tmp_path_factory.mktemp('gpfs-' + request.param))
+    who, __, mode = request.param.partition('-')
     with contextlib.ExitStack() as stack:
-        place = gpfs_places.Place(stack, folder, pools=['system', 'fast'])
+        folder = str(stack.enter_context(root_helper.home()))
+        place = gpfs_places.Place(stack, os.path.join(folder, 'gpfs'),
+                                  pools=['system', 'fast'])
         wanted = conftest.make_spec(
-            os.path.join(folder, 'cloud'), request.param, backup=True)
+            os.path.join(folder, 'cloud'), mode, backup=True,
+            options={'DEFAULT': conftest.BACKUP})
         wanted = wanted.replace(backends={gpfs_places.BACKEND: {
             'volume_driver': gpfs_places.DRIVER, **place.options()}})
-        yield place, stack.enter_context(gpfs_places.Cloud(wanted, place))
+        yield place, stack.enter_context(
+            gpfs_places.Cloud(wanted, place) if who == 'root' else
+            ordinary(stack, wanted, place))
         assert place.names() == set(), 'files were left behind'
+
+
+def ordinary(stack, wanted, place):
+    """The cloud of an ordinary user, whom sudo allows what it is to."""
+    configuration = stack.enter_context(root_helper.configuration(
+        root_helper.LOOKS_AT_IMAGES))
+    helper = stack.enter_context(root_helper.allowed(
+        configuration, place.storage.programs(gpfs_places.HOST)))
+    return gpfs_places.OrdinaryCloud(wanted.replace(root_helper=helper),
+                                     place, configuration)
 
 
 @pytest.fixture
@@ -92,6 +117,31 @@ class Disk:
         return Disk(self.user, self.user.create('raw', size, **source),
                     self.state if snapshot is None
                     else self.held[snapshot.id])
+
+
+def test_who_runs_it(user):
+    """Of an ordinary user's Cinder one daemon is root's, which is ours."""
+    disk = Disk(user)
+    snapshot = disk.snap()
+    runs = root_helper.user() if user.cloud.spec.root_helper else 0
+    assert {os.stat(path).st_uid for path in (
+        disk.path, user.place.path('snapshot-' + snapshot.id),
+        '/proc/%d' % user.cloud.pids['cinder'])} == {runs}
+    assert contexts(user.cloud.conf) == (
+        {privileged.default.pypath} if runs else set())
+    user.delete_snapshot(snapshot)
+    user.delete(disk.volume)
+
+
+def contexts(conf):
+    """Of the privsep daemons of a cinder.conf that run as root."""
+    found = set()
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        words = family.command_of(pid).decode().split('\0')
+        if '--privsep_context' in words and conf in words:
+            assert os.stat('/proc/' + pid).st_uid == 0
+            found.add(words[words.index('--privsep_context') + 1])
+    return found
 
 
 def test_a_life(user):
@@ -226,9 +276,9 @@ def test_an_image_that_is_not_in_gpfs(user):
     image = user.image(source, 'raw')
     path = os.path.join(user.place.images, image.id)
     os.rename(path, path + '.elsewhere')
-    with open(path + '.elsewhere', 'rb') as stream:
-        data = stream.read()
-    aside = user.file('aside', data)
+    # Glance reads it there, whoever runs that.
+    aside = user.cloud.spec.path('glance', 'aside')
+    shutil.copyfile(path + '.elsewhere', aside)
     os.symlink(aside, path)
     volume = user.create('raw', 1, imageRef=image.id)
     content.assert_same(user.path(volume), 'raw', source, 'raw')

@@ -41,6 +41,7 @@ from remotefs_drivers.embedded import spec as specs
 from tests.harness import family
 from tests.harness import turns
 from tests.harness import undertaker
+from tests.harness import users
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -147,7 +148,7 @@ class Cloud(cloud.Cloud):
     def _cinder_child(self, server):
         self._started = _now()
         if self._user is not None:
-            _give(self.spec.root, self._user)
+            users.give(self.spec.root, self._user)
         return family.Services(self._synchronize_database, [
             self._api(server), self._service('cinder-scheduler'),
             self._service('cinder-volume'),
@@ -192,10 +193,7 @@ class Cloud(cloud.Cloud):
     def _as_user(self, command):
         if self._user is None:
             return command
-        # The kernel forgets the parent-death signal when the user changes.
-        return ['setpriv', '--reuid', str(self._user), '--regid',
-                str(self._user), '--clear-groups', '--pdeathsig', 'KILL',
-                '--', *command]
+        return users.command(self._user, command)
 
     def _environment(self, threads):
         path = os.environ.get('PATH', os.defpath)
@@ -279,15 +277,6 @@ def _program(name):
         raise errors.NotInstalled('The program %s was not found beside %s, '
                                   'nor in PATH.' % (name, sys.executable))
     return found
-
-
-def _give(folder, user):
-    """Let a folder and all that is in it belong to a user."""
-    os.chown(folder, user, user)
-    for parent, folders, files in os.walk(folder):
-        for name in folders + files:
-            os.chown(os.path.join(parent, name), user, user,
-                     follow_symlinks=False)
 
 
 def _now():
