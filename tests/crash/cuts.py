@@ -52,6 +52,11 @@ orm.configure_mappers()
 #: Functions of the module os that change what lies on a share.
 _CHANGING = ('copy_file_range', 'fchmod', 'fsync', 'ftruncate', 'pwrite',
              'rename', 'unlink')
+#: The same, of gpfs_commands.Commands.
+_CHANGING_COMMANDS = ('change_attributes', 'clone_copy', 'clone_redirect',
+                      'clone_snap', 'clone_split', 'create_fileset',
+                      'create_snapshot', 'delete_fileset', 'delete_snapshot',
+                      'link_fileset', 'unlink_fileset')
 #: What share.shares.Shares.call is told of those that change nothing.
 _LOOKING = ('stat', 'check', 'statfs', 'sync')
 #: Bytes a second for a merge that is to be killed in the middle: the first
@@ -141,8 +146,9 @@ class Points:
         driver._means = dataclasses.replace(
             driver._means, run=self._around(driver._means.run))
         if driver._means.clones is not None:
+            driver._commands = _Commands(self, driver._commands)
             driver._means = dataclasses.replace(
-                driver._means, clones=_Clones(self, driver._means.clones))
+                driver._means, clones=driver._commands)
         if self._fine:
             # What refuses to do it on a pretended file system still does.
             files.os = _Os(self, files.os)
@@ -249,12 +255,11 @@ class _Os:
         return getattr(self._real, name)
 
 
-class _Clones:
+class _Commands:
     """The commands of GPFS, with a place to be cut before each change."""
 
     def __init__(self, points, real):
-        for name in ('clone_snap', 'clone_copy', 'clone_redirect',
-                     'change_attributes'):
+        for name in _CHANGING_COMMANDS:
             setattr(self, name, points._before(name, getattr(real, name)))
         self._real = real
 

@@ -128,6 +128,7 @@ def _copy_tree(source, target):
         elif entry.is_dir():
             _copy_tree(entry.path, path)
             shutil.copymode(entry.path, path)
+            _copy_attributes(entry.path, path)
         else:
             _copy_file(entry.path, path)
 
@@ -164,9 +165,7 @@ def _plain_clone(told):
 def _copy_file(source, target):
     with open(source, 'rb') as origin, open(target, 'wb') as made:
         os.fchmod(made.fileno(), os.fstat(origin.fileno()).st_mode)
-        for name in os.listxattr(origin.fileno()):
-            os.setxattr(made.fileno(), name,
-                        os.getxattr(origin.fileno(), name))
+        _copy_attributes(origin.fileno(), made.fileno())
         size = os.fstat(origin.fileno()).st_size
         made.truncate(size)
         for start, end in _data(origin.fileno(), size):
@@ -174,6 +173,11 @@ def _copy_file(source, target):
             while start < end:
                 start += os.pwrite(made.fileno(), os.pread(
                     origin.fileno(), min(_CHUNK, end - start), start), start)
+
+
+def _copy_attributes(source, target):
+    for name in os.listxattr(source):
+        os.setxattr(target, name, os.getxattr(source, name))
 
 
 def _data(descriptor, size):

@@ -15,9 +15,9 @@
 Stands for gpfs_commands.Commands, and for as much of the module os as
 store.files uses: the file system refuses to remove a clone parent that has
 children, to let another file take its place, and to write to it. What is a
-clone of what is written on the files themselves, as extended attributes: so a
-folder can be copied file by file, and it is all still there. With tests of
-its own.
+clone of what, and which folders are filesets, is written on the files and
+folders themselves, as extended attributes: so a folder can be copied file by
+file, and it is all still there. With tests of its own.
 
 Real commands, programs over a FUSE file system, are in embedded.gpfs.
 """
@@ -35,7 +35,10 @@ from remotefs_drivers.gpfs_commands import requests
 from remotefs_drivers.store import files
 
 _KEY = 'user.gpfs'
+_FILESET = 'user.gpfs-fileset'
 _SNAPSHOTS = '.snapshots'
+#: Ending of the folder of a fileset that is not linked.
+_UNLINKED = '.unlinked'
 _PIECE = 1 << 20
 
 
@@ -47,7 +50,6 @@ class Gpfs:
     :ivar broken_late: the same, when it is done already
     :ivar device: its name
     :ivar pool_names: storage pools that there are
-    :ivar filesets: folder -> name of the fileset that is linked there
     :ivar dependent: names of those that can have no snapshots
     :ivar attributes_of: path -> requests.Wanted, of what was changed
     """
@@ -58,8 +60,6 @@ class Gpfs:
         self.calls = []
         self.broken, self.broken_late = {}, {}
         self.pool_names = {'system', 'fast'}
-        self.filesets = {self.folder: 'root'}
-        self.unlinked = set()
         self.dependent = set()
         self.attributes_of = {}
         self.said = {'state': 'active', 'release': (5, 2, 1, 0),
@@ -125,39 +125,37 @@ class Gpfs:
 
     def fileset(self, device, name):
         def find():
-            for path, each in self.filesets.items():
-                if each == name:
-                    return output.Fileset(name, 'Linked', path, '1')
-            if name in self.unlinked:
+            top = self._top(name)
+            if top is None:
+                return None
+            if top.endswith(_UNLINKED):
                 return output.Fileset(name, 'Unlinked', None, '1')
+            return output.Fileset(name, 'Linked', top, '1')
         return self._do('fileset', find, device, name)
 
     def create_fileset(self, device, name, inode_space_new=True):
-        return self._do('create_fileset', lambda: self.unlinked.add(name),
-                        device, name)
+        def create():
+            os.mkdir(self._unlinked(name))
+            self.be_fileset(self._unlinked(name), name)
+        return self._do('create_fileset', create, device, name)
 
     def link_fileset(self, device, name, path):
         def link():
-            os.mkdir(path)
-            self.unlinked.remove(name)
-            self.filesets[path] = name
+            self._check_free(path)
+            os.rename(self._unlinked(name), path)
         return self._do('link_fileset', link, device, name, path)
 
     def unlink_fileset(self, device, name):
-        def unlink():
-            path, = [path for path, each in self.filesets.items()
-                     if each == name]
-            os.rename(path, os.path.join(self.folder, name + '.unlinked'))
-            del self.filesets[path]
-            self.unlinked.add(name)
-        return self._do('unlink_fileset', unlink, device, name)
+        return self._do(
+            'unlink_fileset', lambda: os.rename(self._top(name),
+                                                self._unlinked(name)),
+            device, name)
 
     def delete_fileset(self, device, name):
         def delete():
-            if os.path.isdir(os.path.join(self.folder, name + '.unlinked',
-                                          _SNAPSHOTS)):
+            if os.path.isdir(os.path.join(self._unlinked(name), _SNAPSHOTS)):
                 raise failed('Fileset %s has snapshots' % name)
-            self.unlinked.remove(name)
+            shutil.rmtree(self._unlinked(name))
         return self._do('delete_fileset', delete, device, name)
 
     def create_snapshot(self, device, fileset, name):
@@ -173,6 +171,11 @@ class Gpfs:
         return self._do('snapshots', lambda: [
             output.Snapshot(name, 'Valid', fileset, '1')
             for name in self._snapshots(fileset)], device, fileset)
+
+    @staticmethod
+    def be_fileset(path, name):
+        """Let a folder be one, and be linked where it is."""
+        os.setxattr(path, _FILESET, name.encode())
 
     # What the file system refuses
 
@@ -223,7 +226,8 @@ class Gpfs:
             raise failed('Invalid cross-device link')
         snapshot = os.path.dirname(parent)
         if os.path.basename(os.path.dirname(snapshot)) == _SNAPSHOTS:
-            self._make(parent, destination, 1, snapshot, is_parent=False)
+            self._make(parent, destination, 1, self._inside(snapshot),
+                       is_parent=False)
             return
         if not (told and told['is_parent']):
             raise failed('%s is no clone parent' % parent)
@@ -269,7 +273,7 @@ class Gpfs:
         into = os.path.join(top, _SNAPSHOTS, name)
         for path in self._all(os.path.join(top, '-')):
             told = _told(path)
-            if told and told['parent'] == into:
+            if told and told['parent'] == self._inside(into):
                 os.truncate(path, 0)
         shutil.rmtree(into)
         # One can look for the folder as long as there are any.
@@ -281,10 +285,18 @@ class Gpfs:
         return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
     def _top(self, fileset):
-        if fileset in self.unlinked:
-            return os.path.join(self.folder, fileset + '.unlinked')
-        return next(path for path, each in self.filesets.items()
-                    if each == fileset)
+        """The folder of a fileset, or None when there is no such."""
+        for parent, names, __ in os.walk(self.folder):
+            for name in names:
+                if _fileset(os.path.join(parent, name)) == fileset:
+                    return os.path.join(parent, name)
+        return None
+
+    def _unlinked(self, fileset):
+        return os.path.join(self.folder, fileset + _UNLINKED)
+
+    def _inside(self, path):
+        return os.path.relpath(path, self.folder)
 
     def _make(self, source, target, depth, parent, is_parent):
         """As one step: the file is there with all that is told of it."""
@@ -308,9 +320,11 @@ class Gpfs:
                 os.path.lexists(path) or os.path.isdir(
                     os.path.dirname(path))):
             raise failed('%s is not in a GPFS file system' % path)
-        while path not in self.filesets:
+        while path != self.folder:
+            if _fileset(path):
+                return _fileset(path)
             path = os.path.dirname(path)
-        return self.filesets[path]
+        return 'root'
 
     def _children(self, path, ident):
         return any(told and told['parent'] == ident
@@ -360,10 +374,12 @@ def failed(stderr):
 def told_of(folder):
     """Name -> (is it a parent, its depth, the name of its parent or None).
 
-    Of the clones in a folder; the same for two that are the same.
+    Of the clones in a folder and below it; the same for two that are the
+    same.
     """
-    told = {name: _told(os.path.join(folder, name))
-            for name in os.listdir(folder)}
+    told = {os.path.relpath(os.path.join(parent, name), folder):
+            _told(os.path.join(parent, name))
+            for parent, __, found in os.walk(folder) for name in found}
     owners = {each['id']: name for name, each in told.items() if each}
     return {name: (each['is_parent'], each['depth'],
                    owners.get(each['parent']))
@@ -372,8 +388,19 @@ def told_of(folder):
 
 def _told(path):
     """What is written on a file, or None."""
+    text = _attribute(path, _KEY)
+    return text and json.loads(text)
+
+
+def _fileset(path):
+    """The name of the fileset that is linked at a folder, or None."""
+    text = _attribute(path, _FILESET)
+    return text and text.decode()
+
+
+def _attribute(path, key):
     try:
-        return json.loads(os.getxattr(path, _KEY, follow_symlinks=False))
+        return os.getxattr(path, key, follow_symlinks=False)
     except OSError as error:
         if error.errno in (errno.ENODATA, errno.ENOENT):
             return None

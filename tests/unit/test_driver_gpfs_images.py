@@ -97,7 +97,7 @@ def test_a_raw_one_is_copied(built):
 
 def test_another_fileset_is_copied(built, cloning):
     """The group of the volume, say; images are where they are."""
-    built.pretended.filesets[cloning.folder] = 'glance-images'
+    built.pretended.be_fileset(cloning.folder, 'glance-images')
     volume, (update, done) = cloning.clone(cloning.image())
     assert done and 'clone_copy' not in cloning.asked()
     assert fakes.content(cloning.path(volume.name)) == b'raw of image'

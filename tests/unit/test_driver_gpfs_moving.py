@@ -164,7 +164,8 @@ class TestGroups:
     def test_a_fileset(self, built, group):
         path = self.folder(built, group)
         assert os.stat(path).st_mode & 0o777 == 0o770
-        assert built.pretended.filesets[path] == 'consisgroup-' + group.id
+        assert built.pretended.attributes(path).fileset == (
+            'consisgroup-' + group.id)
 
     @pytest.mark.parametrize('name', ['create_fileset', 'link_fileset'])
     @pytest.mark.parametrize('late', [False, True])

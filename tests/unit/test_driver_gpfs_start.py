@@ -128,7 +128,7 @@ class TestImages:
                 gpfs_images_dir=os.path.join(built.folder, 'nowhere'))
 
     def test_in_another_fileset(self, built, images):
-        built.pretended.filesets[images] = 'glance-images'
+        built.pretended.be_fileset(images, 'glance-images')
         refused(built, 'glance-images', 'root', 'copy_on_write',
                 gpfs_images_dir=images,
                 gpfs_images_share_mode='copy_on_write')

@@ -127,10 +127,32 @@ def test_a_fileset(gpfs, path):
     assert not gpfs.fileset('gpfs0', 'group').linked
     gpfs.link_fileset('gpfs0', 'group', path('group'))
     assert gpfs.fileset('gpfs0', 'group').path == path('group')
+    # It is written on the folder.
+    again = pretended_gpfs.Gpfs(gpfs.folder)
+    assert again.fileset('gpfs0', 'group').path == path('group')
     gpfs.unlink_fileset('gpfs0', 'group')
     assert not os.path.exists(path('group'))
     gpfs.delete_fileset('gpfs0', 'group')
     assert gpfs.fileset('gpfs0', 'group') is None
+
+
+def test_a_fileset_takes_its_files_along(gpfs, path):
+    gpfs.create_fileset('gpfs0', 'group')
+    gpfs.link_fileset('gpfs0', 'group', path('group'))
+    things.file(path('group/volume'))
+    gpfs.unlink_fileset('gpfs0', 'group')
+    gpfs.link_fileset('gpfs0', 'group', path('other'))
+    assert things.read(path('other/volume')) == things.TEXT
+    gpfs.unlink_fileset('gpfs0', 'group')
+    gpfs.delete_fileset('gpfs0', 'group')
+    assert os.listdir(gpfs.folder) == []
+
+
+def test_a_fileset_is_linked_where_nothing_is(gpfs, path):
+    gpfs.create_fileset('gpfs0', 'group')
+    os.mkdir(path('group'))
+    with pytest.raises(errors.GpfsCommandFailed, match='exists'):
+        gpfs.link_fileset('gpfs0', 'group', path('group'))
 
 
 class TestSnapshots:
@@ -208,3 +230,12 @@ def test_what_is_a_clone_of_what(gpfs, cloned, path, tmp_path):
     assert pretended_gpfs.told_of(str(tmp_path)) == {
         'snapshot': (True, 0, None), 'volume': (False, 1, 'snapshot'),
         'copy': (False, 1, 'snapshot')}
+
+
+def test_what_is_a_clone_of_what_below(gpfs, path, tmp_path):
+    os.mkdir(path('images'))
+    things.file(path('images/image'))
+    gpfs.clone_snap(path('images/image'))
+    gpfs.clone_copy(path('images/image'), path('copy'))
+    assert pretended_gpfs.told_of(str(tmp_path)) == {
+        'images/image': (True, 0, None), 'copy': (False, 1, 'images/image')}
