@@ -205,3 +205,6 @@ VERBS = {
     'delete the source of a copy': RemoveSource(),
     'delete a copy': RemoveCopy(),
 }
+
+CASES = [(verb, backend) for verb in sorted(VERBS)
+         for backend in sorted(BACKENDS)]

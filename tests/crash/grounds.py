@@ -38,6 +38,10 @@ from tests.harness import linked_mounts
 from tests.harness import pretended_gpfs
 
 
+#: The folder of images on a share of GPFS.
+IMAGES = 'images'
+
+
 class Folder:
     """A folder of this host, with PosixDriver.
 
@@ -68,7 +72,10 @@ class Folder:
 
 
 class Gpfs(Folder):
-    """A folder that is a pretended GPFS, with GPFSDriver."""
+    """A folder that is a pretended GPFS, with GPFSDriver.
+
+    Where the driver is told how to use images, they are in ``images`` in it.
+    """
 
     def driver(self, rig, options):
         pretended = pretended_gpfs.Gpfs(self.location)
@@ -77,7 +84,14 @@ class Gpfs(Folder):
         share_gpfs.mounted = lambda path: (self.location, pretended.device)
         return rig.driver(gpfs_places.DRIVER,
                           gpfs_mount_point_base=self.location,
-                          **dict(options))
+                          **self._of_images(dict(options)))
+
+    def _of_images(self, options):
+        if 'gpfs_images_share_mode' not in options:
+            return options
+        folder = os.path.join(self.location, IMAGES)
+        os.makedirs(folder, exist_ok=True)
+        return dict(options, gpfs_images_dir=folder)
 
 
 def _only_tidy(share):

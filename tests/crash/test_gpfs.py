@@ -17,38 +17,47 @@ is broken on purpose, which must be found out.
 """
 
 import dataclasses
+import os
 import tempfile
 
 import pytest
 
 from remotefs_drivers.chain import cloning
 from remotefs_drivers import cloner
+from remotefs_drivers import gpfs
+from remotefs_drivers import gpfs_snapshots
 from remotefs_drivers.store import direct
 from remotefs_drivers.store import executor
 from remotefs_drivers.store import parents
 from tests.crash import explorer
+from tests.crash import gpfs_group_verbs
+from tests.crash import gpfs_image_verbs
 from tests.crash import gpfs_verbs
 from tests.crash import grounds
+
+
+KINDS = (gpfs_verbs, gpfs_image_verbs, gpfs_group_verbs)
 
 
 @pytest.fixture
 def explore(memory, database, lanes):
     def explore(verb, backend, sabotage=None, depth=None):
+        kind, = [each for each in KINDS if verb in each.VERBS]
         with tempfile.TemporaryDirectory(dir=memory) as folder:
             stage = explorer.Stage(
-                folder, gpfs_verbs.VERBS[verb], gpfs_verbs.BACKENDS[backend],
-                sabotage, grounds.Gpfs)
+                folder, kind.VERBS[verb], kind.BACKENDS[backend], sabotage,
+                grounds.Gpfs)
             return explorer.explore(
                 stage, explorer.prepare(stage, database), lanes,
                 depth or stage.verb.depth)
     return explore
 
 
-@pytest.mark.parametrize('backend', sorted(gpfs_verbs.BACKENDS))
-@pytest.mark.parametrize('verb', sorted(gpfs_verbs.VERBS))
+@pytest.mark.parametrize('verb, backend', [
+    case for kind in KINDS for case in kind.CASES])
 def test_killed_anywhere(verb, backend, explore, capsys):
     report = explore(verb, backend,
-                     depth=None if backend == 'any depth' else 1)
+                     depth=1 if backend == 'not too deep' else None)
     with capsys.disabled():
         print('\nGPFS (pretended): %s, %s: %s' % (verb, backend,
                                                   report.line()))
@@ -112,7 +121,25 @@ def _no_undo():
     executor.Executor._undo = undo
 
 
+def _parent_beside_the_image():
+    """A new one, as of a volume; Glance does not know of it."""
+    def clone_parent(self, file, path):
+        parent = path + '.snap'
+        if not os.path.exists(parent):
+            self._commands.clone_snap(path, parent)
+        file.copy_of_parent(parent)
+        return True
+    gpfs.GPFSDriver._clone_parent = clone_parent
+
+
+def _fileset_stays_frozen():
+    """Who deletes a group snapshot does not look for what a crash left."""
+    gpfs_snapshots.Snapshots.remove = lambda self, name: None
+
+
 @pytest.mark.parametrize('verb, sabotage, expected', [
+    ('use a raw image', _parent_beside_the_image, explorer.ORPHANED),
+    ('create a group snapshot', _fileset_stays_frozen, explorer.ORPHANED),
     ('delete the volume', _no_journal, explorer.ORPHANED),
     ('delete the volume', _no_look_for_others, explorer.ORPHANED),
     ('revert past one that waits', _steps_are_repeated, explorer.STUCK),
@@ -121,7 +148,9 @@ def _no_undo():
     ('revert past one that waits', _no_undo, explorer.ORPHANED),
 ])
 def test_it_is_found(verb, sabotage, expected, explore, capsys):
-    report = explore(verb, 'any depth', sabotage, depth=1)
+    backend = next(each for kind in KINDS for name, each in kind.CASES
+                   if name == verb)
+    report = explore(verb, backend, sabotage, depth=1)
     with capsys.disabled():
         print('\nGPFS (pretended): %s, %s: %s' % (
             verb, sabotage.__name__.strip('_'), report.line()))

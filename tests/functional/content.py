@@ -98,9 +98,14 @@ def digest(path):
     return total.hexdigest()
 
 
+def create(path, file_format, length):
+    """An empty disk."""
+    _run('qemu-img', 'create', '-q', '-f', file_format, path, str(length))
+
+
 def make_disk(path, file_format, length, seed=1):
     """A disk with something at its beginning, in its middle, at its end."""
-    _run('qemu-img', 'create', '-q', '-f', file_format, path, str(length))
+    create(path, file_format, length)
     for number, offset in enumerate((0, length // 2, length - 64 * KIB)):
         write(path, file_format, 0x10 * seed + number, offset, 64 * KIB)
     return path
