@@ -14,11 +14,12 @@
 
 ``storage`` is what tests and demonstrations use. A process of its own
 (``server``) mounts a folder as often as there are hosts, and answers the mm*
-programs (``program``). What the real one would refuse is refused: files go
-through ``passing``, programs through ``commands`` and the two beside it, and
-all ask ``cluster``, which knows clones, filesets and snapshots. ``kernel``
-and ``mounting`` are FUSE, ``locking`` the locks of all hosts, ``printing``
-what programs print, ``faults`` what goes wrong on demand.
+programs (``program``). What the real one would refuse is refused: requests
+for files go through ``passing``, which has one module for each subject,
+programs through ``commands`` and the two beside it, and all ask ``cluster``,
+which knows clones, filesets and snapshots. ``beneath`` is where the files
+are, ``kernel`` and ``mounting`` are FUSE, ``locking`` the locks of all hosts,
+``printing`` what programs print, ``faults`` what goes wrong on demand.
 
 Made by what IBM's documentation says and what public code parses; a real
 one was not at hand. The library itself never imports it.

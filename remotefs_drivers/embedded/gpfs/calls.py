@@ -15,7 +15,7 @@
 import errno
 import os
 
-from remotefs_drivers.embedded.gpfs import cluster as clusters
+from remotefs_drivers.embedded.gpfs import beneath
 
 
 class Refused(Exception):
@@ -94,7 +94,7 @@ class Call:
 
     def regular(self, given):
         path = self.path(given)
-        if not clusters.is_regular(path):
+        if not beneath.is_regular(path):
             raise Refused('%s is not a regular file.' % given)
         return path
 

@@ -37,19 +37,12 @@ A file is known by its inode and generation. Everything is under one lock.
 
 import collections
 import contextlib
-import ctypes
 import errno
-import fcntl
 import os
-import stat
-import struct
 import threading
 
+from remotefs_drivers.embedded.gpfs import beneath
 from remotefs_drivers.embedded.gpfs import locking
-
-_GET_VERSION = 0x80087601
-_FICLONE = 0x40049409
-_CHUNK = 1 << 30
 
 #: As the real one's default.
 POOL = 'system'
@@ -156,7 +149,7 @@ class Cluster:
 
         :param folder: descriptor of the one that it is in
         """
-        status = _status(name, folder)
+        status = beneath.status(name, folder)
         if status is not None and status.st_ino in self.junctions:
             raise _refused(errno.EPERM)
 
@@ -167,8 +160,9 @@ class Cluster:
         :param by: (name, folder) of what gets it
         """
         with self.lock:
-            status = _status(name, folder)
-            if status is None or (by and _same(status, _status(*by))):
+            status = beneath.status(name, folder)
+            if status is None or (
+                    by and beneath.same(status, beneath.status(*by))):
                 yield
                 return
             if status.st_ino in self.junctions:
@@ -187,7 +181,7 @@ class Cluster:
 
         :param path: beneath, of something that is there
         """
-        ino, generation = _identity(path)
+        ino, generation = beneath.identity(path)
         with self.lock:
             known = self._files.get(ino)
             if known is None or known.generation != generation:
@@ -200,7 +194,7 @@ class Cluster:
     def fileset_of(self, path):
         """Of a path beneath, which may not be there yet."""
         while path != self.root:
-            status = _status(path)
+            status = beneath.status(path)
             if status is not None and status.st_ino in self.junctions:
                 return self.filesets[self.junctions[status.st_ino]]
             path = os.path.dirname(path)
@@ -274,7 +268,7 @@ class Cluster:
         """Everything below it goes."""
         for folder, __, names in os.walk(path):
             for name in names:
-                status = _status(os.path.join(folder, name))
+                status = beneath.status(os.path.join(folder, name))
                 if status is not None:
                     self._gone(status.st_ino)
 
@@ -296,84 +290,5 @@ class Cluster:
                 name in self.filesets[fileset].snapshots)
 
 
-def share_blocks(source, target, mode):
-    """Make a new file with the data of another one.
-
-    :param mode: of the new file
-    :raises FileExistsError: when it is there
-    """
-    with open(source, 'rb', buffering=0) as origin:
-        descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
-        try:
-            os.fchmod(descriptor, mode)
-            try:
-                fcntl.ioctl(descriptor, _FICLONE, origin.fileno())
-            except OSError as error:
-                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL,
-                                       errno.ENOTTY):
-                    raise
-                # Without blocks to share, it is only slower.
-                _copy(origin.fileno(), descriptor)
-        except BaseException:
-            os.unlink(target)
-            raise
-        finally:
-            os.close(descriptor)
-
-
-def _copy(origin, target):
-    size = os.fstat(origin).st_size
-    os.ftruncate(target, size)
-    start = 0
-    while start < size:
-        try:
-            start = os.lseek(origin, start, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno != errno.ENXIO:
-                raise
-            return
-        end = os.lseek(origin, start, os.SEEK_HOLE)
-        while start < end:
-            start += os.copy_file_range(origin, target,
-                                        min(end - start, _CHUNK), start,
-                                        start)
-
-
-def _identity(path):
-    """The inode number and generation of a file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        answer = fcntl.ioctl(descriptor, _GET_VERSION,
-                             bytes(ctypes.sizeof(ctypes.c_long)))
-        generation = struct.unpack_from('=I', answer)[0]
-    except OSError as error:
-        # A file system without such numbers.
-        if error.errno not in (errno.ENOTTY, errno.EOPNOTSUPP, errno.EPERM):
-            raise
-        generation = 0
-    finally:
-        ino = os.fstat(descriptor).st_ino
-        os.close(descriptor)
-    return ino, generation
-
-
-def _status(name, folder=None):
-    """Of a name itself, or None when it is not there."""
-    try:
-        return os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _same(one, other):
-    return other is not None and (one.st_dev, one.st_ino) == (
-        other.st_dev, other.st_ino)
-
-
 def _refused(number):
     return OSError(number, os.strerror(number))
-
-
-def is_regular(path):
-    status = _status(path)
-    return status is not None and stat.S_ISREG(status.st_mode)

@@ -16,6 +16,7 @@ import errno
 import os
 import stat
 
+from remotefs_drivers.embedded.gpfs import beneath
 from remotefs_drivers.embedded.gpfs import calls
 from remotefs_drivers.embedded.gpfs import cluster as clusters
 from remotefs_drivers.embedded.gpfs import printing
@@ -79,7 +80,7 @@ def _snap(call, source, parent=None):
         return ''
     target = call.new(parent, path)
     status = os.stat(path)
-    clusters.share_blocks(path, target, stat.S_IMODE(status.st_mode))
+    beneath.share_blocks(path, target, stat.S_IMODE(status.st_mode))
     # IBM's "File clones and disk space management" says whose it is.
     calls.own(target, call.caller)
     call.cut_off()
@@ -106,8 +107,8 @@ def _copy(call, parent, destination):
     if call.half:
         open(target, 'xb').close()
         call.cut_off()
-    clusters.share_blocks(path, target,
-                          stat.S_IMODE(os.stat(path).st_mode))
+    beneath.share_blocks(path, target,
+                         stat.S_IMODE(os.stat(path).st_mode))
     calls.own(target, call.caller)
     call.cluster.add_child(target, path)
     return ''

@@ -17,6 +17,7 @@ import shutil
 import stat
 import time
 
+from remotefs_drivers.embedded.gpfs import beneath
 from remotefs_drivers.embedded.gpfs import calls
 from remotefs_drivers.embedded.gpfs import cluster as clusters
 from remotefs_drivers.embedded.gpfs import printing
@@ -174,10 +175,10 @@ def _freeze(call, top, name):
         os.makedirs(copy, exist_ok=True)
         for each in names:
             path = os.path.join(folder, each)
-            if clusters.is_regular(path):
+            if beneath.is_regular(path):
                 status = os.stat(path)
-                clusters.share_blocks(path, os.path.join(copy, each),
-                                      stat.S_IMODE(status.st_mode))
+                beneath.share_blocks(path, os.path.join(copy, each),
+                                     stat.S_IMODE(status.st_mode))
                 calls.own(os.path.join(copy, each),
                           (status.st_uid, status.st_gid))
 

@@ -154,17 +154,17 @@ class Connection:
     So what a process has closed is closed for us when it goes on.
 
     :param descriptor: of /dev/fuse
-    :param files: has a method for each of OPCODES but init; it is given a
-                  Request, and returns the answer, bytes (b'' for none), or
-                  LATER, or raises OSError
+    :param requests: name -> function, for each of OPCODES but init; it is
+                     given a Request, and returns the answer, bytes (b'' for
+                     none), or LATER, or raises OSError
     :ivar is_stale: whether the daemon of GPFS is gone, so that all that is
                     asked for is refused (ESTALE)
     :ivar answers: threading.Event; not set while it does not answer
     """
 
-    def __init__(self, descriptor, files):
+    def __init__(self, descriptor, requests):
         self._descriptor = descriptor
-        self._files = files
+        self._requests = requests
         os.set_blocking(descriptor, False)
         self._stop = os.eventfd(0)
         self.is_stale = False
@@ -226,7 +226,7 @@ class Connection:
             if name == 'init':
                 data = _init(request.data)
             else:
-                data = getattr(self._files, name)(request)
+                data = self._requests[name](request)
         except OSError as error:
             code = error.errno or errno.EIO
         except Exception:

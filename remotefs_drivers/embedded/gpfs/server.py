@@ -67,8 +67,8 @@ class Host:
         os.makedirs(point, exist_ok=True)
         self._files = passing.Files(self._cluster)
         self._connection = kernel.Connection(
-            mounting.mount(self._device, point), self._files)
-        self._files.answer = self._connection.answer
+            mounting.mount(self._device, point), self._files.requests)
+        self._files.answer_by(self._connection.answer)
         self.point = point
         self.state = self._state
         self._thread = threading.Thread(target=self._connection.serve,
