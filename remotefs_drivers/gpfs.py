@@ -209,9 +209,15 @@ class GPFSDriver(gpfs_groups.GroupDriver):
         return True, None
 
     def _follow(self, volume, host):
-        """Move the data to the storage pool of a host, if it has one."""
-        pool = self._chosen(host['host'])
-        if pool is not None and pool != self._chosen(volume.host):
+        """Move the data to the storage pool that was chosen, if one was.
+
+        A service that does not report each as a pool has one of another
+        name, whatever this one does.
+        """
+        pool = volume_utils.extract_host(host['host'], 'pool')
+        told = host.get('capabilities', {}).get('storage_pool')
+        if pool and pool == told and pool != volume_utils.extract_host(
+                volume.host, 'pool'):
             self._change_pool(volume, pool)
 
     def _is_here(self, host):

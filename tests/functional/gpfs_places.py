@@ -135,11 +135,11 @@ class OrdinaryCloud(Cloud):
 
 
 class Steps(steps.Steps):
-    """A user of such a cloud, whose one pool is the backend."""
+    """A user of such a cloud, whose pools are all on the same directory."""
 
     def __init__(self, cloud, folder, place):
-        super().__init__(cloud, folder, {'raw': BACKEND},
-                         {BACKEND: place.folder})
+        super().__init__(cloud, folder, {'raw': BACKEND}, dict.fromkeys(
+            (BACKEND, *place.storage.site.pools), place.folder))
         self.place = place
 
     def location(self, backend):

@@ -25,6 +25,7 @@ import struct
 import pytest
 
 from remotefs_drivers.embedded import errors
+from remotefs_drivers.gpfs_commands import commands
 from remotefs_drivers import privileged
 from tests.functional import conftest
 from tests.functional import content
@@ -37,6 +38,8 @@ pytestmark = pytest.mark.root
 GIB, MIB = content.GIB, content.MIB
 
 
+#: Another backend on the same directory, with a pool for each storage pool.
+POOLS = 'tau'
 #: Who runs Cinder, and in which mode.
 KINDS = ['root-' + conftest.MODES[0]] + ['user-' + mode
                                          for mode in conftest.MODES]
@@ -53,8 +56,10 @@ def site(request):
         wanted = conftest.make_spec(
             os.path.join(folder, 'cloud'), mode, backup=True,
             options={'DEFAULT': conftest.BACKUP})
-        wanted = wanted.replace(backends={gpfs_places.BACKEND: {
-            'volume_driver': gpfs_places.DRIVER, **place.options()}})
+        wanted = wanted.replace(backends={
+            name: {'volume_driver': gpfs_places.DRIVER, **place.options(),
+                   'gpfs_pool_per_storage_pool': name == POOLS}
+            for name in (gpfs_places.BACKEND, POOLS)})
         yield place, stack.enter_context(
             gpfs_places.Cloud(wanted, place) if who == 'root' else
             ordinary(stack, wanted, place))
@@ -174,27 +179,32 @@ def test_a_life(user):
     assert user.place.names() == set()
 
 
+def asked(user):
+    """What GPFS was asked for since the last time, but for stats."""
+    return [each for each in user.place.asked() if each != 'mmlspool']
+
+
 def test_the_programs_that_it_takes(user):
     """No more of them than these, each of which takes a while."""
-    user.place.asked()
+    asked(user)
     disk = Disk(user)
-    assert user.place.asked() == []
+    assert asked(user) == []
     snapshot = disk.snap()
-    assert user.place.asked() == ['mmclone snap']
+    assert asked(user) == ['mmclone snap']
     copy = disk.copy(snapshot=snapshot)
-    assert user.place.asked() == ['mmclone copy']
+    assert asked(user) == ['mmclone copy']
     clone = disk.copy()
-    assert user.place.asked() == ['mmclone snap', 'mmclone copy']
+    assert asked(user) == ['mmclone snap', 'mmclone copy']
     with user.attached(disk.volume):
         pass
     user.extend(disk.volume, 2)
-    assert user.place.asked() == []
+    assert asked(user) == []
     user.delete_snapshot(snapshot)
-    assert user.place.asked() == ['mmclone show']
+    assert asked(user) == ['mmclone show']
     for each in copy, clone, disk:
         user.delete(each.volume)
-        assert user.place.asked() in (['mmclone show'] * count
-                                      for count in (1, 2, 3))
+        assert asked(user) in (['mmclone show'] * count
+                               for count in (1, 2, 3))
 
 
 def test_extend_and_attach(user):
@@ -256,14 +266,14 @@ def test_an_image(user, disk_format):
     source = user.disk('source', disk_format)
     image = user.image(source, disk_format)
     assert os.path.exists(os.path.join(user.place.images, image.id))
-    user.place.asked()
+    asked(user)
     volumes = [user.create('raw', 2, imageRef=image.id) for __ in range(2)]
-    asked = user.place.asked()
+    programs = asked(user)
     for volume in volumes:
         content.assert_same(user.path(volume), 'raw', source, disk_format)
         assert os.path.getsize(user.path(volume)) == 2 * GIB
-    assert asked.count('mmclone copy') == (2 if disk_format == 'raw' else 0)
-    assert asked.count('mmclone snap') == (1 if disk_format == 'raw' else 0)
+    assert programs.count('mmclone copy') == (2 if disk_format == 'raw' else 0)
+    assert programs.count('mmclone snap') == (1 if disk_format == 'raw' else 0)
     content.write(user.path(volumes[0]), 'raw', 0xee, 0, MIB)
     content.assert_same(user.path(volumes[1]), 'raw', source, disk_format)
     user.delete(*volumes)
@@ -306,10 +316,79 @@ def test_backup_and_restore(user):
 def test_attributes(user):
     volume = user.create('raw', metadata={'data_pool_name': 'fast',
                                           'replicas': '2', 'other': 'x;y'})
-    with user.place.programs():
-        found = os.popen('mmlsattr -L %s' % user.path(volume)).read()
-    assert 'fast' in found
+    assert storage_pool(user, volume) == 'fast'
     user.delete(volume)
+
+
+def storage_pool(user, volume):
+    """Where its data are, as GPFS says."""
+    with user.place.programs():
+        return commands.Commands().attributes(
+            user.place.path('volume-' + volume.id)).storage_pool
+
+
+@pytest.fixture
+def new_type(user):
+    """Makes types of volumes, which are gone after the test."""
+    made = []
+
+    def new_type(name, **specs):
+        made.append(user.cloud.cinder.volume_types.create(name))
+        made[-1].set_keys(specs)
+        return name
+    yield new_type
+    for each in made:
+        user.cloud.cinder.volume_types.delete(each)
+
+
+def test_migrate(user, new_type):
+    """To another service on the same directory; by GPFS, if at all."""
+    disk = Disk(user, user.create(new_type('any')))
+    disk.write(1)
+    inode = os.stat(disk.path).st_ino
+    for name, pool in (pool_name(), 'system'), (pool_name('fast'), 'fast'), (
+            pool_name(), 'fast'), (pool_name('system'), 'system'):
+        move(user, disk.volume, name)
+        assert storage_pool(user, disk.volume) == pool
+        assert os.stat(disk.path).st_ino == inode
+        disk.check()
+    user.delete(disk.volume)
+
+
+def pool_name(storage_pool=None):
+    """As a user sees it, without the host; of the backend that has one."""
+    if storage_pool is None:
+        return '%s#%s' % (gpfs_places.BACKEND, gpfs_places.BACKEND)
+    return '%s#%s' % (POOLS, storage_pool)
+
+
+def move(user, volume, name):
+    """Migrate a volume to a pool, if it is in another one."""
+    def host():
+        return getattr(user.cloud.cinder.volumes.get(volume.id),
+                       'os-vol-host-attr:host')
+
+    there = '%s@%s' % (user.cloud.spec.host, name)
+    if host() != there:
+        user.cloud.cinder.volumes.migrate_volume(volume, there, False, True)
+        user.until(lambda: host() == there, 'the migration')
+    user.cloud.wait_volume(volume.id)
+
+
+def test_retype(user, new_type):
+    """The data go to the storage pool of the new type, within GPFS."""
+    kinds = [new_type(pool, **{'volume_backend_name': POOLS,
+                               'capabilities:storage_pool': pool})
+             for pool in ('system', 'fast')]
+    disk = Disk(user, user.create(kinds[0]))
+    disk.write(1)
+    inode = os.stat(disk.path).st_ino
+    for kind in kinds[1], kinds[0]:
+        user.retype(disk.volume, kind)
+        assert storage_pool(user, disk.volume) == kind
+        assert os.stat(disk.path).st_ino == inode
+        disk.check()
+    user.delete(disk.volume)
 
 
 @pytest.mark.parametrize('metadata', [
@@ -317,9 +396,9 @@ def test_attributes(user):
     {'replicas': '2 --x'}, {'fstype': 'ext4 -O x'}, {'fstype': 'sh'},
     {'fstype': 'ext4', 'fslabel': '-x'}])
 def test_hostile_metadata(user, metadata):
-    user.place.asked()
+    asked(user)
     volume = user.create_failing('raw', metadata=metadata)
-    assert user.place.asked() == []
+    assert asked(user) == []
     user.delete(volume)
 
 
@@ -362,7 +441,12 @@ def test_manage(user):
 
 
 def test_stats(user):
-    pool, = user.cloud.cinder.pools.list(detailed=True)
+    pools = {pool.name.partition('@')[2]: pool for pool
+             in user.cloud.cinder.pools.list(detailed=True)}
+    assert set(pools) == {pool_name(), pool_name('system'),
+                          pool_name('fast')}
+    assert pools[pool_name('fast')].storage_pool == 'fast'
+    pool = pools[pool_name()]
     assert pool.storage_protocol == 'file'
     assert pool.storage_pool == 'system'
     kind, cluster, path = pool.location_info.split(':')
@@ -392,7 +476,7 @@ def test_a_consistent_group(user):
     taken = [each for each in cinder.volume_snapshots.list()
              if each.volume_id in {volume.id for volume in volumes}]
     assert [each.status for each in taken] == ['available'] * 2
-    assert 'mmcrsnapshot' in user.place.asked()
+    assert 'mmcrsnapshot' in asked(user)
     of_snapshot = user.create('raw', snapshot_id=taken[0].id)
     content.assert_same(
         user.path(of_snapshot), 'raw', os.path.join(

@@ -38,7 +38,8 @@ def test_a_volume_goes_from_one_to_the_other(rig, place):
     volume = rig.volume(driver, pool='data')
     assert driver.get_pool(volume) == 'data'
     there = {'host': '%s#system' % driver.host, 'capabilities': {
-        'location_info': driver._location_info()}}
+        'location_info': driver._location_info(),
+        'storage_pool': 'system'}}
     assert driver.migrate_volume(rig.context, volume, there) == (True, None)
     assert driver.get_pool(volume) == 'system'
     driver.delete_volume(volume)

@@ -440,13 +440,27 @@ class TestPools:
         volume = fakes.Volume(host='host@backend#system')
         driver.create_volume(volume)
         built.pretended.attributes_of.clear()
-        there = host(driver, where)
+        there = host(driver, where, storage_pool=where.split('#')[1])
         if verb == 'migrate':
             assert driver.migrate_volume(None, volume, there) == (True, None)
         else:
             assert driver.retype(None, volume, {}, {
                 'encryption': {}, 'extra_specs': {
                     POOL: ('system', where.split('#')[1])}}, there)
+        assert bool(built.pretended.attributes_of) is moved
+
+    @pytest.mark.parametrize('by_pool, where, told, moved', [
+        # One pool, by the backend's name: not that of a storage pool.
+        (True, 'host@other#other', 'system', False),
+        (False, 'host@other#other', 'fast', False),
+        (False, 'host@other#fast', 'fast', True)])
+    def test_to_another_service(self, built, by_pool, where, told, moved):
+        driver = built.gpfs(gpfs_pool_per_storage_pool=by_pool)
+        volume = fakes.Volume(host='host@backend#system')
+        driver.create_volume(volume)
+        built.pretended.attributes_of.clear()
+        there = host(driver, where, storage_pool=told)
+        assert driver.migrate_volume(None, volume, there) == (True, None)
         assert bool(built.pretended.attributes_of) is moved
 
     def test_without_the_option(self, built):
