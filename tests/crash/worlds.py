@@ -83,8 +83,10 @@ def digest(folder):
 
 
 def names(folder):
-    """Names of the files on the share."""
-    return sorted(os.listdir(os.path.join(folder, SHARE)))
+    """Names of the files on the share, those in folders of it too."""
+    share = os.path.join(folder, SHARE)
+    return sorted(os.path.relpath(os.path.join(above, name), share)
+                  for above, __, files in os.walk(share) for name in files)
 
 
 def _files(folder):
