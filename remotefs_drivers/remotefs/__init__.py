@@ -17,6 +17,7 @@
 ``managing``        on top of it: files become volumes, and volumes files
 ``reference``       what an operator calls such a file
 ``manageable``      the lists of them
+``owners``          whose volume is what has a name
 ``snapshots``       the snapshot classes on top of it, in three forms of
                     locking
 ``clones``          the same where the file system makes snapshots and copies

@@ -28,7 +28,6 @@ the ids that they had; each can be managed again once the volume is.
 """
 
 import collections
-import itertools
 
 from cinder import context as cinder_context
 from cinder import exception
@@ -40,6 +39,7 @@ from remotefs_drivers.chain import plan
 from remotefs_drivers import errors
 from remotefs_drivers import formats
 from remotefs_drivers.remotefs import manageable
+from remotefs_drivers.remotefs import owners as all_owners
 from remotefs_drivers.remotefs import reference
 from remotefs_drivers.remotefs import volumes
 from remotefs_drivers import states
@@ -49,8 +49,6 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds for looking at all files of a share that Cinder does not know.
 _LOOK_LIMIT = 300
-#: Names to ask the database for at once.
-_AT_ONCE = 500
 
 
 class ManagingDriver(volumes.RemoteFSDriver):
@@ -238,17 +236,7 @@ class ManagingDriver(volumes.RemoteFSDriver):
 
     def _owners(self, some):
         """Name -> the volume, any that Cinder has, whose file it is."""
-        ids = {reference.volume_id_of(name): name for name in some}
-        ids.pop(None, None)
-        owners = {}
-        left = iter(ids)
-        while chunk := list(itertools.islice(left, _AT_ONCE)):
-            for field in ('id', '_name_id'):
-                for volume in objects.VolumeList.get_all(
-                        cinder_context.get_admin_context(),
-                        filters={field: chunk}):
-                    owners[ids[volume[field]]] = volume
-        return owners
+        return all_owners.find(some)
 
     # Taking it
 

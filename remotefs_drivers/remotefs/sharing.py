@@ -29,6 +29,7 @@ from remotefs_drivers.chain import sharing
 from remotefs_drivers import errors
 from remotefs_drivers import names
 from remotefs_drivers.remotefs import clustered
+from remotefs_drivers.remotefs import owners
 from remotefs_drivers.remotefs import reference
 from remotefs_drivers.remotefs import volumes
 from remotefs_drivers.share import capacity
@@ -79,10 +80,8 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
         found = self._shares.call(
             self._home, 'look', self._means.files.names_on,
             self._shares.path(self._home))
-        for name in set(filter(None, map(names.of_journal, found))):
-            volume_id = reference.volume_id_of(name)
-            if volume_id is not None:
-                yield _find_volume(volume_id, name)
+        return _find_volumes(sorted(set(filter(
+            None, map(names.of_journal, found)))))
 
     def update_provider_info(self, volumes, snapshots):
         """At start: unmount what an earlier service has left mounted."""
@@ -143,8 +142,7 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
         share = self._of(volume)
         share.recover()
         found = share.look()
-        related = set(filter(None, map(
-            reference.volume_id_of, sharing.related(found) if found else ())))
+        related = _related(volume, found)
         if related <= locked:
             self._delete_found(volume, share, found)
         return related
@@ -167,10 +165,8 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
 
         Where clones do not depend on it, only Cinder's record knows it.
         """
-        if volume.source_volid is None:
-            return
-        source = _find_volume(volume.source_volid, None)
-        if source.name is not None:
+        source = _find_source(volume)
+        if source is not None:
             share.forget_copy_of(source.name)
 
     def extend_volume(self, volume, new_size):
@@ -377,11 +373,40 @@ def _made_of(volume):
     return found - {None}
 
 
-def _find_volume(volume_id, name):
-    """Cinder's volume, or what is left of one that is gone."""
+def _related(volume, found):
+    """The ids of the volumes whose shares the deletion of one may change.
+
+    :param found: appliances.interface.Share of the one, or None
+    """
+    if found is not None:
+        return {each.id for each in _find_volumes(sharing.related(found))}
+    return {volume.source_volid} - {None}
+
+
+def _find_volumes(some):
+    """Of names of shares: Cinder's volumes, or what is left of some.
+
+    What has to be locked is a volume's id, which is not the one in the name
+    of its share once the volume was migrated.
+    """
+    known = owners.find(some)
+    for name in some:
+        volume_id = reference.volume_id_of(name)
+        volume = known.get(name)
+        if volume is not None and volume.name == name:
+            yield volume
+        elif volume_id is not None:
+            yield types.SimpleNamespace(
+                id=volume.id if volume is not None else volume_id, name=name,
+                size=0, provider_location=None)
+
+
+def _find_source(volume):
+    """The volume that one was to be a copy of; None when it is gone."""
+    if volume.source_volid is None:
+        return None
     try:
         return objects.Volume.get_by_id(cinder_context.get_admin_context(),
-                                        volume_id)
+                                        volume.source_volid)
     except exception.VolumeNotFound:
-        return types.SimpleNamespace(id=volume_id, name=name, size=0,
-                                     provider_location=None)
+        return None

@@ -317,6 +317,9 @@ class Volume:
             assert hasattr(self, name), name
             setattr(self, name, value)
 
+    def __getitem__(self, name):
+        return getattr(self, name)
+
     @property
     def name_id(self):
         return self._name_id or self.id

@@ -1,0 +1,42 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Whose volume is what has a name: Cinder's database knows.
+
+A volume that was migrated has the name of the one that it was moved to, which
+Cinder calls its name_id.
+"""
+
+import itertools
+
+from cinder import context as cinder_context
+from cinder import objects
+
+from remotefs_drivers.remotefs import reference
+
+#: Names in one question to the database.
+_AT_ONCE = 500
+
+
+def find(names):
+    """Name -> the volume, any that Cinder has, that it is, or was, of."""
+    ids = {reference.volume_id_of(name): name for name in names}
+    ids.pop(None, None)
+    found = {}
+    left = iter(ids)
+    while chunk := list(itertools.islice(left, _AT_ONCE)):
+        for field in ('id', '_name_id'):
+            for volume in objects.VolumeList.get_all(
+                    cinder_context.get_admin_context(),
+                    filters={field: chunk}):
+                found[ids[volume[field]]] = volume
+    return found
