@@ -280,7 +280,10 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
         """
         with self._visit(volume):
             super().terminate_connection(volume, connector, **kwargs)
-        return len(volume.volume_attachment) > 1
+        # One that is only reserved has no connector, nor an end that we are
+        # told of.
+        return len([each for each in volume.volume_attachment
+                    if each.connector]) > 1
 
     def local_path(self, volume):
         """The path of the volume's file on this host, while it is mounted."""

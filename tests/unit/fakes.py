@@ -366,6 +366,7 @@ class Attachment:
     def __init__(self, connection_info=None, instance_uuid=None):
         self.id = str(uuid.uuid4())
         self.instance_uuid = instance_uuid
+        self.connector = None
         self.connection_info = connection_info
         self.saved = []
 

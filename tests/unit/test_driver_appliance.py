@@ -358,7 +358,9 @@ class TestMounts:
     @pytest.mark.parametrize('connectors, shared', [
         ([], False), ([{'host': 'a'}], False),
         ([{'host': 'a'}, {'host': 'b'}], True),
-        ([{'host': 'a'}, {'host': 'a'}], True)])
+        ([{'host': 'a'}, {'host': 'a'}], True),
+        # Of a reservation Cinder asks for no end, so it is none's.
+        ([{'host': 'a'}, None], False)])
     def test_attached_elsewhere_too(self, site, volume, connectors, shared):
         attach(volume, *connectors)
         assert site.driver.terminate_connection(volume, {}) is shared
