@@ -311,15 +311,6 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
                 self._upload(context, volume, file, file.peek(),
                              image_service, image_meta)
 
-    # Moving
-
-    def update_migrated_volume(self, ctxt, volume, new_volume,
-                               original_volume_status):
-        """The share keeps the name of the volume that it was made for."""
-        update = super().update_migrated_volume(
-            ctxt, volume, new_volume, original_volume_status)
-        return dict(update, provider_id=new_volume.provider_id)
-
     # Stats
 
     def _update_volume_stats(self):

@@ -408,6 +408,14 @@ def _share(location):
     return table.Share(location)
 
 
+def test_a_migration(site, volume):
+    """Cinder itself exchanges all fields but these, provider_id as well."""
+    new = site.volume()
+    assert site.driver.update_migrated_volume(
+        None, volume, new, 'available') == {
+            '_name_id': new.id, 'provider_location': new.provider_location}
+
+
 class TestRecovery:
     @pytest.fixture
     def cut(self, site, volume):
