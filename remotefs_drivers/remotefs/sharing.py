@@ -154,8 +154,8 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
         else:
             try:
                 share.delete(found)
-            except (errors.ApplianceUnsupported,
-                    errors.ApplianceShareInUse) as error:
+            except (errors.ApplianceUnsupported, errors.ApplianceShareInUse,
+                    errors.ApplianceSnapshotExists) as error:
                 raise errors.ClonesInTheWay(volume=volume.id, reason=error)
         if found is None or not volume.provider_location:
             self._forget_copy(volume, share)

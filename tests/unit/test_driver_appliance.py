@@ -297,6 +297,22 @@ class TestDelete:
         with pytest.raises(exception.VolumeIsBusy, match='was told to|no way'):
             site.driver.delete_volume(volume)
 
+    def test_a_clone_with_a_snapshot_of_the_same_name(self, site, volume):
+        """Of one group snapshot: it cannot take the other one over."""
+        snapshot = fakes.Snapshot(volume, group_snapshot_id='a')
+        site.driver.create_snapshot(snapshot)
+        site.copy(snapshot)
+        clone = site.clone(volume)
+        of_clone = fakes.Snapshot(clone, group_snapshot_id='a')
+        site.driver.create_snapshot(of_clone)
+        site.copy(of_clone)
+        for each in snapshot, of_clone:
+            site.driver.delete_snapshot(each)
+        with pytest.raises(exception.VolumeIsBusy, match='deleted-snapshot'):
+            site.driver.delete_volume(volume)
+        site.driver.delete_volume(clone)
+        site.driver.delete_volume(volume)
+
     def test_snapshots_in_the_way(self, site, volume):
         snapshot = site.snapshot(volume)
         with pytest.raises(exception.VolumeIsBusy, match=snapshot.name):
