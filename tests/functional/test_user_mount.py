@@ -92,6 +92,42 @@ def test_what_is_mounted_looks_like_the_share(host):
         ('umount', SHARE, str(host.point), [])]
 
 
+class TestBelow:
+    """Each folder below one is an export of its own."""
+
+    @pytest.fixture
+    def tree(self, host, tmp_path):
+        (tmp_path / 'tree').mkdir()
+        host.mounter.export_below('127.0.0.1', tmp_path / 'tree')
+        return tmp_path / 'tree'
+
+    def mount(self, host, path):
+        return host.run('mount', '-t', 'nfs', '127.0.0.1:%s' % path,
+                        str(host.point))
+
+    def test_one_that_is_made_later(self, host, tree):
+        assert self.mount(host, tree / 'a').returncode != 0
+        (tree / 'a').mkdir()
+        (tree / 'a' / 'x').write_bytes(b'text')
+        assert self.mount(host, tree / 'a').returncode == 0
+        assert (host.point / 'x').read_bytes() == b'text'
+        assert mountinfo.find(str(host.point)).source == (
+            '127.0.0.1:%s' % (tree / 'a'))
+        assert host.umount().returncode == 0
+
+    def test_not_the_folder_itself_nor_beside_it(self, host, tree, tmp_path):
+        (tmp_path / 'tree2').mkdir()
+        (tree / 'file').write_bytes(b'')
+        for path in (tree, tmp_path / 'tree2', tree / 'file', tree / 'no'):
+            assert self.mount(host, path).returncode != 0
+        assert host.mounter.mounted() == {}
+
+    def test_of_another_address(self, host, tree):
+        (tree / 'a').mkdir()
+        assert host.run('mount', '-t', 'nfs', 'other:%s' % (tree / 'a'),
+                        str(host.point)).returncode != 0
+
+
 def test_others_see_what_is_written(host):
     host.mount()
     (host.point / 'there').write_bytes(b'through the mount')
