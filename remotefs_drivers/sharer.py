@@ -179,9 +179,10 @@ class Sharer:
             size = max(step.size,
                        source_work.call('stat', 'size_of', source))
             work.call('create', 'create', new, size, work.mode)
-            if not copying.copy(work.call, source, new, **work.watch()):
-                work.run(image.convert(source, 'raw', new, 'raw'))
-            work.call('rename', 'replace', new, target)
+            with work.removed_on_error(new):
+                if not copying.copy(work.call, source, new, **work.watch()):
+                    work.run(image.convert(source, 'raw', new, 'raw'))
+                work.call('rename', 'replace', new, target)
 
     def _drop_copy(self, step):
         try:

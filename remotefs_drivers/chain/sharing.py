@@ -93,6 +93,8 @@ def is_harmless(name, step):
     """
     if isinstance(step, share_steps.DropShare):
         return step == share_steps.DropShare(temporary(name))
+    if isinstance(step, share_steps.DropCopy):
+        return step.share == name
     return (isinstance(step, share_steps.PruneSnapshot) and
             is_waiting(step.snapshot))
 

@@ -299,7 +299,7 @@ class Volume:
         self.cluster_name = None
         self.provider_location = None
         self.provider_id = None
-        self.source_volid = None
+        self.source_volid = self.snapshot_id = None
         self.admin_metadata = {}
         self.migration_status = None
         self.encryption_key_id = None

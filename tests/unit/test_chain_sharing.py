@@ -77,7 +77,8 @@ PLANS = {
         sharing.revert_by_copy(V, S, SIZE, V),
         (steps.CloneShare(LENT, V, S, SIZE),
          steps.CopyFile(V, LENT, SIZE, V)),
-        (steps.DropShare(LENT),), (steps.DropShare(LENT),), True),
+        (steps.DropShare(LENT),),
+        (steps.DropCopy(V), steps.DropShare(LENT)), True),
     'lend': (
         sharing.lend(V, SIZE),
         (steps.TakeSnapshot(V, LENT),
@@ -167,6 +168,8 @@ def test_undoing_harms_nothing_that_is_in_use(name):
     (steps.DropShare(LENT, (S,)), False),
     (steps.DropShare('copy-volume-2'), False),
     (steps.DropShare(V), False),
+    (steps.DropCopy(V), True),
+    (steps.DropCopy(W), False),
     (steps.PruneSnapshot(W, 'clone-volume-1'), True),
     (steps.PruneSnapshot(V, D), True),
     (steps.PruneSnapshot(V, S), False),

@@ -121,7 +121,7 @@ def test_the_scheduler_is_told_the_same(verb, driver):
     for attach_type in ATTACH_TYPES[driver]:
         # No more of it is asked than its class and these.
         made = object.__new__(DRIVERS[driver])
-        made._appliance = object.__new__(folders.FolderAppliance)
+        made._appliance = folders.at('/none')
         made.driver_volume_type = attach_type
         assert made._features()[FEATURES[verb]] is (
             said in YES or (said, attach_type) == (BY_NFS, 'nfs'))
