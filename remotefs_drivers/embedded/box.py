@@ -49,12 +49,20 @@ _PRIVATE, _SHARED = 'private', 'shares'
 #: mounted below FOLDER/shares is seen outside, nothing else is.
 _SET_UP = r'''
 set -e
-findmnt -rn -o TARGET | while read -r place; do
+findmnt -rn -o FSTYPE,SOURCE,TARGET | while read -r kind source place; do
     place=$(printf %b "$place")
-    [ "$place" = "$1/shares" ] || mount --make-private "$place"
+    [ "$place" != "$1/shares" ] || continue
+    # Others come and go.
+    mount --make-private "$place" 2>/dev/null || continue
+    case $1/ in
+    "${place%/}"/*) continue ;;
+    esac
+    # Nothing of this host is kept busy, and zfs-fuse takes that of another
+    # box for its own.
+    case $kind:$source in
+    fuse* | nfs* | *:/dev/loop*) umount -l "$place" || : ;;
+    esac
 done
-# Those of other boxes: zfs-fuse believes them to be its own.
-umount -a -l -t fuse.zfs
 mount -t tmpfs box /run
 mkdir -p /run/sshd /run/lock /run/box/upper /run/box/work /run/box/sbin
 mkdir -p /run/box/zfs

@@ -18,6 +18,7 @@
 """
 
 import os
+import shutil
 
 from remotefs_drivers.embedded import installed
 
@@ -72,6 +73,15 @@ class Btrfs:
 
     def unmount(self):
         self.box.run('umount', self.path)
+
+    def crash(self):
+        """It is mounted again as it is on disk now, without a last sync."""
+        copy = self._image + '.crashed'
+        with open(self._image, 'rb') as disk, open(copy, 'wb') as kept:
+            shutil.copyfileobj(disk, kept)
+        self.unmount()
+        os.rename(copy, self._image)
+        self.mount()
 
     def fill(self):
         """Take all room, by one file."""

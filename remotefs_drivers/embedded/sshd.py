@@ -73,7 +73,7 @@ class Sshd:
         self.folder = str(folder)
         self.port = None
         self.key = self._path('id_ed25519')
-        self.password = "it's a secret; $x"
+        self.password = "it's a secret; # x"
         self.known_hosts = self._path('known_hosts')
         self._kind = _KEYS[0]
         self._child = None

@@ -19,7 +19,9 @@
 zfs-fuse has one socket at a fixed path; each box has its own.
 """
 
+import contextlib
 import os
+import signal
 import time
 
 from remotefs_drivers.embedded import errors
@@ -109,6 +111,15 @@ class Zfs:
         """As a crash of the box would."""
         self._child.kill()
         mounts.unmount_below(self.path)
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """SIGSTOP; what asks it waits until after this block."""
+        os.kill(self._child.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._child.pid, signal.SIGCONT)
 
     def restart(self):
         """After that; all is mounted again."""
