@@ -19,8 +19,6 @@ do otherwise than it:
 
 * Private keys of all kinds are taken, not only RSA; and only the one that
   the operator named, no agent's, none of the home folder's.
-* A host that has a key of one kind in the file of host keys is not accepted
-  with a new one of another kind, whatever strict_ssh_host_key_policy says.
 * A connection that failed is closed and replaced, never used again.
 * Nobody waits in eventlet's channel of the pool, which native threads cannot
   use, but at a semaphore.
@@ -282,7 +280,8 @@ class _Pool(ssh_utils.SSHPool):
 
     def close_free(self):
         """Let no connection that is not in use be used again."""
-        for client in list(self.free_items):
+        # None, when its construction failed.
+        for client in list(getattr(self, 'free_items', ())):
             # get() replaces one whose transport has ended.
             client.get_transport().close()
 
@@ -312,13 +311,13 @@ class _Pool(ssh_utils.SSHPool):
 
 
 class _Policy(paramiko.AutoAddPolicy):
-    """For a host that has no key of this kind in the file."""
+    """For a host that is not in the file of host keys."""
 
     def __init__(self, is_strict):
         self._is_strict = is_strict
 
     def missing_host_key(self, client, hostname, key):
-        if self._is_strict or client.get_host_keys().lookup(hostname):
+        if self._is_strict:
             raise _UnknownHost('the key of %s (%s, %s) is not in the file'
                                % (hostname, key.get_name(), _print_of(key)))
         super().missing_host_key(client, hostname, key)

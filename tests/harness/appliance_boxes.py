@@ -92,6 +92,15 @@ class Place:
             self.box.run('sh', '-c', 'rm -f /run/exports '
                          '/etc/exports.d/*.exports')
 
+    def _commands(self):
+        """Names of the programs that run in the box."""
+        found = []
+        for pid in self.box.pids():
+            with contextlib.suppress(OSError):
+                with open('/proc/%d/comm' % pid) as stream:
+                    found.append(stream.read().strip())
+        return [each for each in found if each != 'zfs-fuse']
+
     def prepare(self):
         """Make the root."""
 
@@ -126,6 +135,29 @@ class ZfsPlace(Place):
         with pytest.raises(errors.ApplianceFull):
             call()
 
+    @contextlib.contextmanager
+    def hanging(self):
+        """What is asked of the file system is done after this block."""
+        with self.pool.stopped():
+            yield
+
+    def is_asked(self):
+        """Whether something hangs."""
+        return any('zfs' in each for each in self._commands())
+
+    @contextlib.contextmanager
+    def down(self):
+        self.pool.kill()
+        try:
+            yield
+        finally:
+            self.pool.restart()
+
+    def crash(self):
+        """What was not on disk is gone."""
+        self.pool.kill()
+        self.pool.restart()
+
     def make_by_hand(self, name):
         """A share of an administrator's."""
         self.box.run('zfs', 'create', '%s/%s' % (self.root, name))
@@ -155,6 +187,28 @@ class BtrfsPlace(Place):
         """That it works, in the room that is kept for this, or says why."""
         with contextlib.suppress(errors.ApplianceFull):
             call()
+
+    @contextlib.contextmanager
+    def hanging(self):
+        self.box.run('fsfreeze', '-f', self.disk.path)
+        try:
+            yield
+        finally:
+            self.box.run('fsfreeze', '-u', self.disk.path)
+
+    def is_asked(self):
+        return bool({'btrfs', 'rmdir'} & set(self._commands()))
+
+    @contextlib.contextmanager
+    def down(self):
+        self.disk.unmount()
+        try:
+            yield
+        finally:
+            self.disk.mount()
+
+    def crash(self):
+        self.disk.crash()
 
     def make_by_hand(self, name):
         self.box.run('btrfs', 'subvolume', 'create',

@@ -152,6 +152,7 @@ vacant() {
 
 do_create() { # NAME LIMIT OWNER CLIENTS
     names "$1"
+    bytes "$2"
     vacant "$1"
     said=$(btrfs subvolume create "$root/$1" 2>&1) || failed "$said"
     furnish "$root/$1" "$2" "$3" "$4" || undo "$root/$1"
@@ -160,6 +161,7 @@ do_create() { # NAME LIMIT OWNER CLIENTS
 
 do_clone() { # SHARE SNAPSHOT NAME LIMIT OWNER CLIENTS
     names "$1" "$2" "$3"
+    bytes "$4"
     vacant "$3"
     subvolume "$snapshots/$1/$2" || finish SnapshotMissing
     said=$(btrfs subvolume snapshot "$snapshots/$1/$2" "$root/$3" 2>&1) ||
@@ -210,6 +212,7 @@ END
 
 do_resize() { # NAME LIMIT
     names "$1"
+    bytes "$2"
     heal "$1"
     subvolume "$root/$1" || finish ShareMissing
     # Twice: what it holds is known when it is on disk.
@@ -310,8 +313,8 @@ do_roll_back() { # SHARE SNAPSHOT
     said=$(mkdir -p "$work/new" "$work/old" && btrfs subvolume snapshot \
         "$snapshots/$1/$2" "$work/new/$1" 2>&1) || failed "$said"
     quotas=$(has_quotas && echo yes)
-    bytes=$(limit_of "$root/$1")
-    if { ! number "$bytes" || limit "$work/new/$1" "$bytes"; } && sync_all &&
+    size=$(limit_of "$root/$1")
+    if { ! number "$size" || limit "$work/new/$1" "$size"; } && sync_all &&
         move "$root/$1" "$work/old/$1" && move "$work/new/$1" "$root/$1"; then
         sync_all || failed "$said"
     else

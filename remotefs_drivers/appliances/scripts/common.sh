@@ -86,6 +86,11 @@ number() {
     esac
 }
 
+# bytes TEXT: refuses what is no number of bytes.
+bytes() {
+    number "$1" || finish Failed "$1 is no number of bytes"
+}
+
 flush() {
     sync -f "$1" 2>/dev/null || sync
 }

@@ -144,6 +144,7 @@ do_check() { # CLIENTS
 
 do_create() { # NAME QUOTA OWNER CLIENTS
     names "$1"
+    bytes "$2"
     said=$(zfs create "$root/$1" 2>&1) ||
         case $said in
         *'already exists'*) finish ShareExists ;;
@@ -156,6 +157,7 @@ do_create() { # NAME QUOTA OWNER CLIENTS
 
 do_clone() { # SHARE SNAPSHOT NAME QUOTA OWNER CLIENTS
     names "$1" "$2" "$3"
+    bytes "$4"
     said=$(zfs clone "$root/$1@$2" "$root/$3" 2>&1) ||
         case $said in
         *'already exists'*) finish ShareExists ;;
@@ -229,6 +231,7 @@ gone() {
 
 do_resize() { # NAME QUOTA
     names "$1"
+    bytes "$2"
     limit "$root/$1" "$2" && return
     exists "$root/$1" || finish ShareMissing
     failed "$said"
