@@ -12,6 +12,7 @@
 
 """What goes wrong with the appliance of folders, on demand."""
 
+import contextlib
 import functools
 import threading
 import time
@@ -20,7 +21,10 @@ import pytest
 
 from remotefs_drivers.embedded import folders
 from remotefs_drivers.embedded.folders import faults
+from remotefs_drivers.embedded.folders import tree
 from remotefs_drivers import errors
+from remotefs_drivers.store import files
+from tests.harness import whole_box
 
 SIZE = 1 << 20
 
@@ -142,6 +146,81 @@ class TestChanges:
         with pytest.raises(Killed):
             self.call(appliance, method)
         assert content(appliance) == done(method)
+
+
+@pytest.fixture
+def cut_at(monkeypatch):
+    """Lets the process end before a step to the disk, by its number."""
+    left = []
+
+    def counted(function):
+        def step(*args, **kwargs):
+            if left:
+                left[0] -= 1
+                if left[0] < 0:
+                    raise Killed()
+            return function(*args, **kwargs)
+        return step
+
+    for table in tree._PREPARE, tree._DO:
+        for name, function in table.items():
+            monkeypatch.setitem(table, name, counted(function))
+    monkeypatch.setattr(tree.Tree, '_write', counted(tree.Tree._write))
+    monkeypatch.setattr(files, 'remove', counted(files.remove))
+
+    def cut_at(number):
+        left[:] = [] if number is None else [number]
+    return cut_at
+
+
+@pytest.mark.parametrize('method', CHANGES)
+def test_cut_at_any_step(tmp_path, cut_at, done, method):
+    """All of it is done, or nothing; and cut again, while it is finished."""
+    for number in range(100):
+        root = tmp_path / str(number)
+        box = world(folders.at(root))
+        before = content(box)
+        cut_at(number)
+        try:
+            getattr(box, method)(*CHANGES[method])
+            break
+        except Killed:
+            # The next one who looks is cut as well, a step further.
+            for step in 0, 1, 2:
+                cut_at(step)
+                with contextlib.suppress(Killed):
+                    folders.at(root).check()
+        finally:
+            cut_at(None)
+        found = folders.at(root)
+        assert content(found) in (before, done(method))
+        whole_box.assert_whole(found, root)
+    assert 2 < number < 99
+
+
+def test_a_roll_back_cut_at_any_step(tmp_path, cut_at):
+    for number in range(100):
+        root = tmp_path / str(number)
+        box = world(folders.at(root))
+        (root / 'alone' / 'newer').write_text('')
+        box.create_snapshot('alone', 'newest')
+        (root / 'alone' / 'newer').unlink()
+        cut_at(number)
+        try:
+            box.roll_back('alone', 'newest')
+            break
+        except Killed:
+            for step in 0, 1, 2:
+                cut_at(step)
+                with contextlib.suppress(Killed):
+                    folders.at(root).check()
+        finally:
+            cut_at(None)
+        whole_box.assert_whole(folders.at(root), root)
+        is_done = (root / 'alone' / 'newer').exists()
+        # The journal is the second step: from there on, it is done.
+        assert is_done == (number > 1)
+    assert 2 < number < 99
 
 
 @pytest.mark.parametrize('method', CHANGES)
