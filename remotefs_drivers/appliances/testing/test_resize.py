@@ -73,4 +73,6 @@ def test_never_less_than_it_holds(box, ground, files, size):
     except errors.ApplianceError:
         pass
     assert files.read(share) == content
-    values.check_share(box.find_share(share), share, len(content))
+    box.resize_share(share, size)
+    files.write(share, the_files.data(2, size))
+    assert files.read(share) == the_files.data(2, size)
