@@ -40,6 +40,7 @@ def section(tmp_path, monkeypatch):
         made.append_config_values(options.nas_opts + options.nfs_opts +
                                   options.glusterfs_opts +
                                   options.posix_opts +
+                                  options.appliance_opts +
                                   options.appliance_rest_opts)
         return made
     return read
@@ -320,3 +321,59 @@ class TestRest:
     def test_the_token_is_not_shown(self, section):
         found = settings.read_appliance_rest(section(self.URL, self.TOKEN))
         assert 'secret' not in repr(found)
+
+
+class TestAppliance:
+    def read(self, section, *lines):
+        return settings.read_appliance(section('appliance_type = zfs',
+                                               *lines))
+
+    def test_defaults(self, section):
+        assert self.read(section) == settings.Appliance(
+            type='zfs', journal_share='cinder-journal',
+            mount_point_base='/state/mnt', mount_options=None,
+            mount_attempts=3, mount_timeout=60)
+
+    @pytest.mark.parametrize('line, field, value', [
+        ('appliance_journal_share = mine', 'journal_share', 'mine'),
+        ('appliance_mount_point_base = /mnt', 'mount_point_base', '/mnt'),
+        ('appliance_mount_options = vers=3', 'mount_options', 'vers=3'),
+        ('appliance_mount_attempts = 5', 'mount_attempts', 5),
+        ('appliance_mount_timeout = 7', 'mount_timeout', 7)])
+    def test_what_is_set_counts(self, section, line, field, value):
+        assert getattr(self.read(section, line), field) == value
+
+    def test_the_options_of_all_drivers_come_first(self, section):
+        found = self.read(section, 'appliance_mount_options = vers=3',
+                          'nas_mount_options = vers=4.2')
+        assert found.mount_options == 'vers=4.2'
+
+    @pytest.mark.parametrize('lines', [[], ['appliance_type =']])
+    def test_it_must_be_said_which_it_is(self, section, lines):
+        with pytest.raises(errors.ShareConfigInvalid, match='appliance_type'):
+            settings.read_appliance(section(*lines))
+
+    def test_a_relative_folder(self, section):
+        with pytest.raises(errors.ShareConfigInvalid,
+                           match='appliance_mount_point_base'):
+            self.read(section, 'appliance_mount_point_base = mnt')
+
+    def test_what_it_has_in_common(self, section):
+        """All volumes are raw, and thin, and there is one pool."""
+        made = section('appliance_share_timeout = 3',
+                       'nas_secure_file_permissions = false')
+        found = settings.read_common_of_appliance(made, 'x')
+        assert found == settings.Settings(
+            prefix='appliance', backend_name='x', qcow2=False, sparse=True,
+            thick=False, share_timeout=3, pool_per_share=False,
+            legacy_format='raw', secure_operations='auto',
+            secure_permissions='false', reserved_percentage=0,
+            over_subscription=20.0, assisted_create_timeout=0,
+            assisted_delete_timeout=0)
+        assert found.option('share_timeout') == 'appliance_share_timeout'
+
+    def test_no_thick_volumes(self, section):
+        with pytest.raises(errors.ShareConfigInvalid,
+                           match='nas_volume_prov_type'):
+            settings.read_common_of_appliance(
+                section('nas_volume_prov_type = thick'), 'x')
