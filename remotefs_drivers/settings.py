@@ -27,6 +27,7 @@ import urllib.parse
 
 from cinder.volume import volume_utils
 
+from remotefs_drivers.chain import sharing
 from remotefs_drivers import connections
 from remotefs_drivers import errors
 from remotefs_drivers.share import table
@@ -34,6 +35,9 @@ from remotefs_drivers.share import table
 #: A client and its options, as exports(5) has them.
 _CLIENT = re.compile(r'[^\s()"\'\\#]+\([^\s()"\'\\#]*\)\Z')
 _OWNER = re.compile(r'[0-9]+:[0-9]+\Z')
+
+
+_SHARE_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*\Z')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -305,7 +309,7 @@ def read_appliance(configuration):
         options = configuration.appliance_mount_options
     return Appliance(
         type=configuration.appliance_type,
-        journal_share=configuration.appliance_journal_share,
+        journal_share=_journal_share(configuration.appliance_journal_share),
         mount_point_base=_mount_point_base(configuration, 'appliance'),
         mount_options=options,
         mount_attempts=configuration.appliance_mount_attempts,
@@ -467,6 +471,17 @@ def _https(url):
             option='appliance_url',
             reason='"%s" is not of the form https://host:port' % url)
     return found.hostname, port, found.path.rstrip('/')
+
+
+def _journal_share(name):
+    """A name that no share of a volume can have."""
+    if (not _SHARE_NAME.match(name) or sharing.is_temporary(name) or
+            volume_utils.extract_id_from_volume_name(name) is not None):
+        raise errors.ShareConfigInvalid(
+            option='appliance_journal_share',
+            reason='"%s" is no name for it, expected letters, digits and '
+                   '._- that no volume could have' % name)
+    return name
 
 
 def _mount_point_base(configuration, prefix):

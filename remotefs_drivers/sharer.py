@@ -198,8 +198,14 @@ class Sharer:
         shares = self._means.shares
         with shares.visit(share):
             shares.ensure_mounted(share)
-            yield (hands.Hands(self._means, self._volume, share),
-                   lambda name: '%s/%s' % (shares.path(share), name))
+            try:
+                yield (hands.Hands(self._means, self._volume, share),
+                       lambda name: '%s/%s' % (shares.path(share), name))
+            except errors.VolumeFileExists as error:
+                # The share is ours all the same, and is taken back.
+                raise errors.VolumeFileInvalid(
+                    volume=self._volume.id, path=shares.path(share),
+                    reason=error)
 
     def location(self, name):
         """The location of a share.

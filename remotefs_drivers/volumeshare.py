@@ -85,7 +85,7 @@ class VolumeShare:
         return self._copy_of(source, name_of(snapshot))
 
     def copy_of_moment(self, source, group_id):
-        """Make it, a copy of what take_moment() kept of another volume.
+        """Make it, a copy of what moment() keeps of another volume.
 
         :returns: for the database
         """
@@ -192,14 +192,16 @@ class VolumeShare:
         self._apply(sharing.create_snapshots(_names(shares),
                                              name_of(snapshot)))
 
-    def take_moment(self, shares, group_id):
-        """The same, for a group that will be made of them."""
-        self._apply(sharing.create_snapshots(_names(shares),
-                                             sharing.between(group_id)))
+    @contextlib.contextmanager
+    def moment(self, shares, group_id):
+        """What all of these hold at one moment, for a group made of them.
 
-    def forget_moment(self, shares, group_id):
-        """Remove what take_moment() made, where no clone hangs on it."""
-        self._apply(sharing.prune(_names(shares), sharing.between(group_id)))
+        It is forgotten afterwards, but for what clones hang on.
+        """
+        self.recover()
+        with self._executor().prepared(sharing.moment(
+                _names(shares), sharing.between(group_id))):
+            yield
 
     # Reading
 

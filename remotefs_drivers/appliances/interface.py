@@ -30,7 +30,7 @@ Promises of all methods:
   been done, or be done yet. The driver takes it back then.
 * Each has a time limit of its own. They are called from several threads at
   once, and by services on several hosts; never twice at once for one volume.
-* They may block: the driver sees to it that only the caller waits.
+* They may block: only the caller waits, see Appliance.remote.
 """
 
 import abc
@@ -94,6 +94,11 @@ class Appliance(abc.ABC):
 
     #: What the scheduler is told; None for nothing.
     vendor_name = None
+    #: Whether it waits in what the standard library has for that: sockets,
+    #: threads, locks. Under eventlet these are green, and belong to the
+    #: thread that calls. False for one that works on files itself, or waits
+    #: in C: it is called in a native thread then.
+    remote = True
 
     def __init__(self, configuration):
         self.configuration = configuration

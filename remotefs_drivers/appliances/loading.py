@@ -12,11 +12,14 @@
 
 """Finds the appliance that the operator named, by its entry point."""
 
+import inspect
+
 from oslo_log import log as logging
 from stevedore import driver
 from stevedore import extension
 
 from remotefs_drivers import errors
+from remotefs_drivers import offload
 
 LOG = logging.getLogger(__name__)
 
@@ -27,7 +30,8 @@ def load(name, configuration):
     """Make the appliance of an entry point.
 
     :param configuration: of the backend; gets the appliance's options
-    :returns: appliances.interface.Appliance
+    :returns: appliances.interface.Appliance, or what calls it off the event
+              loop
     :raises ShareConfigInvalid: when there is none of that name, or it cannot
                                 be imported
     """
@@ -40,7 +44,19 @@ def load(name, configuration):
             reason='"%s" cannot be used: %s. There are: %s' % (
                 name, error, ', '.join(sorted(_known())) or 'none'))
     configuration.append_config_values(plugin.get_options())
-    return plugin(configuration)
+    appliance = plugin(configuration)
+    return appliance if appliance.remote else _OffLoop(appliance)
+
+
+class _OffLoop:
+    """An appliance that would hold up all green threads."""
+
+    def __init__(self, appliance):
+        self._appliance = appliance
+
+    def __getattr__(self, name):
+        found = getattr(self._appliance, name)
+        return offload.off_loop(found) if inspect.ismethod(found) else found
 
 
 def _known():

@@ -51,16 +51,10 @@ def size_within(limit):
 
 
 class ScriptedAppliance(interface.Appliance):
-    """See interface.Appliance for its methods.
-
-    :cvar remote: it waits in the standard library's sockets and threads, so
-                  under eventlet it is called from green threads
-    """
+    """See interface.Appliance for its methods."""
 
     #: The file in scripts/ with the verbs of this kind.
     script = None
-
-    remote = True
 
     def __init__(self, configuration):
         super().__init__(configuration)
@@ -79,7 +73,12 @@ class ScriptedAppliance(interface.Appliance):
         return '%s:%s' % (self._settings.host, self._settings.root)
 
     def check(self):
-        self._ask(self._about('get ready'), 'check', self._settings.exports)
+        self._check()
+
+    def _check(self):
+        """:returns: what else the script found out"""
+        return self._ask(self._about('get ready'), 'check',
+                         self._settings.exports)
 
     def close(self):
         self._line.close()

@@ -47,6 +47,16 @@ class ZfsAppliance(scripted.ScriptedAppliance):
                 option='appliance_root',
                 reason='"%s" is no dataset, as tank/cinder'
                        % self._settings.root)
+        # Unknown before check().
+        self._takes_several = True
+
+    def check(self):
+        self._takes_several = self._check().strip() == 'several'
+
+    def offers(self, method):
+        """zfs-fuse makes one snapshot at a time."""
+        return super().offers(method) and (
+            method != 'create_snapshots' or self._takes_several)
 
     def create_snapshots(self, shares, name):
         question = self._about('snapshot several shares at one moment',

@@ -146,6 +146,15 @@ def create_snapshots(some, snapshot):
                             for name in some))
 
 
+def moment(some, snapshot):
+    """The same, for as long as they are copied; it waits from the outset."""
+    pruned = tuple(share_steps.PruneSnapshot(name, snapshot)
+                   for name in some)
+    return _plan('create_group_from_src',
+                 prepare=(share_steps.TakeSnapshots(some, snapshot),),
+                 finish=pruned, undo=pruned, journal=True)
+
+
 def prune(some, snapshot):
     """Delete snapshots that nobody needs any more, of several volumes."""
     return _plan('prune',

@@ -77,12 +77,9 @@ class GroupDriver(sharing.ShareDriver):
         some = [*volumes, *sources]
         with self._locks.volumes(*(each.id for each in some)):
             shares = [self._of(each) for each in sources]
-            shares[0].take_moment(shares, group.id)
-            try:
+            with shares[0].moment(shares, group.id):
                 return [self._of(volume).copy_of_moment(share, group.id)
                         for volume, share in zip(volumes, shares)]
-            finally:
-                shares[0].forget_moment(shares, group.id)
 
     def create_group_snapshot(self, context, group_snapshot, snapshots):
         """Keep what all volumes of a group hold at one moment."""

@@ -48,9 +48,16 @@ class Failures:
         try:
             yield
         except errors.MountFailed as error:
-            self._failed[share] = (time.monotonic() + SECONDS, str(error))
+            self._remember(share, str(error))
             raise
         self._failed.pop(share, None)
+
+    def _remember(self, share, reason):
+        """Also forget those that may be tried again."""
+        now = time.monotonic()
+        self._failed = {**{other: failed for other, failed
+                           in list(self._failed.items()) if failed[0] > now},
+                        share: (now + SECONDS, reason)}
 
     def _refuse_again(self, share):
         until, reason = self._failed.get(share, (-math.inf, ''))

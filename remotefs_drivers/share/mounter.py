@@ -43,6 +43,9 @@ from remotefs_drivers.share import mountinfo
 
 LOG = logging.getLogger(__name__)
 
+#: Shares of which the mount point is known without another md5.
+_REMEMBERED = 4096
+
 
 class BrickMounter:
     """Mounts by os-brick's client, so at the same place as other services.
@@ -65,7 +68,7 @@ class BrickMounter:
         self._attempts = max(attempts, 1)
         self._failures = failures.Failures()
         # Asked for several times in each call to a share.
-        self._mount_point = functools.lru_cache(maxsize=None)(
+        self._mount_point = functools.lru_cache(maxsize=_REMEMBERED)(
             self._client(None, options).get_mount_point)
 
     def path(self, share):

@@ -231,6 +231,8 @@ class TestSnapshots:
             appliance.create_snapshots(['volume-1', 'volume-2'], 'a')
         for name in ('volume-1', 'volume-2'):
             assert appliance.find_share(name).snapshots == ()
+        appliance.check()
+        assert not appliance.offers('create_snapshots')
 
 
 class TestClones:

@@ -521,8 +521,7 @@ def _folder_options():
 
 class TestStats:
     def test_them(self, built, database):
-        driver = built.appliance()
-        driver._appliance._total = 8 * units.Gi
+        driver = built.appliance(folders_total=8 * units.Gi)
         stats = driver.get_volume_stats(refresh=True)
         assert stats['storage_protocol'] == 'nfs'
         text = str(stats)

@@ -17,7 +17,6 @@ import types
 import pytest
 from stevedore import exception as stevedore_exception
 
-from remotefs_drivers.appliances import interface
 from remotefs_drivers.appliances import loading
 from remotefs_drivers.embedded import folders
 from remotefs_drivers import errors
@@ -29,6 +28,7 @@ class Configuration(types.SimpleNamespace):
     folders_kind = 'dependent'
     folders_address = '127.0.0.1'
     folders_total = folders_faults = None
+    folders_durable = False
     folders_timeout = 60
 
     def append_config_values(self, options):
@@ -38,10 +38,24 @@ class Configuration(types.SimpleNamespace):
 def test_by_its_name(tmp_path):
     configuration = Configuration(folders_root=str(tmp_path))
     made = loading.load('folders', configuration)
-    assert isinstance(made, folders.FolderAppliance)
-    assert isinstance(made, interface.Appliance)
+    assert made.name == 'FolderAppliance'
     assert configuration.options == folders.FolderAppliance.get_options()
     assert made.configuration is configuration
+
+
+def test_who_works_on_files_is_called_off_the_loop(tmp_path, monkeypatch):
+    """What it says is handed on; one that waits in sockets is called."""
+    called = []
+    monkeypatch.setattr(loading.offload, 'off_loop', lambda function: (
+        lambda *args: called.append(function.__name__) or function(*args)))
+    made = loading.load('folders', Configuration(folders_root=str(tmp_path)))
+    assert made.create_share('a', 1).name == 'a'
+    assert called == ['create_share']
+    assert made.remote is False
+    monkeypatch.setattr(folders.FolderAppliance, 'remote', True)
+    assert isinstance(
+        loading.load('folders', Configuration(folders_root=str(tmp_path))),
+        folders.FolderAppliance)
 
 
 def test_one_that_is_not_there():

@@ -262,7 +262,7 @@ class TestFiles:
         place.share('a')
         with open(place.path('a', 'disk'), 'wb') as stream:
             stream.write(b'other')
-        with pytest.raises(errors.VolumeFileExists):
+        with pytest.raises(errors.VolumeFileInvalid, match='already'):
             does.do(steps.TakeFile('a', 'disk', SIZE))
         assert place.text('a') == b'text'
 

@@ -140,6 +140,11 @@ do_check() { # CLIENTS
     path_of "$root" || finish NotReady "$said" \
         "Give it a mount point: zfs set mountpoint=/... $root; zfs mount $root"
     check_exports "$1"
+    # There is nothing of these names; zfs-fuse takes one only.
+    case $(zfs snapshot "$root/.none@none" "$root/.none@nothing" 2>&1) in
+    *'too many arguments'*) echo one ;;
+    *) echo several ;;
+    esac
 }
 
 do_create() { # NAME QUOTA OWNER CLIENTS

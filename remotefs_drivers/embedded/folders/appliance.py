@@ -91,6 +91,8 @@ class FolderAppliance(interface.Appliance):
     :ivar faults: faults.Faults
     """
 
+    remote = False
+
     def __init__(self, configuration):
         super().__init__(configuration)
         root = configuration.folders_root
