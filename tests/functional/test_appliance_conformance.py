@@ -132,6 +132,22 @@ def test_a_good_one_passes(results, name):
     assert len(result.tests('passed')) > 100
 
 
+@pytest.mark.root
+@pytest.mark.slow
+def test_a_box_that_is_real(tmp_path, nas):
+    """Over SSH, with the file systems that do the work."""
+    appliance = nas.appliance
+    result = conformance.run(tmp_path, conformance.section({
+        'appliance_type': '%s:%s' % (appliance.__module__,
+                                     appliance.__name__),
+        **nas.options()}, [
+            ('ssh_hosts_key_file', nas.server.known_hosts),
+            ('strict_ssh_host_key_policy', True)]),
+        ['--appliance-content=local'])
+    assert result.tests('failed', 'error') == [], result.output
+    assert len(result.tests('passed')) > 100
+
+
 class TestReport:
     def test_what_a_poor_one_lacks(self, results):
         lines = results('rigid').output.splitlines()

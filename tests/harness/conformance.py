@@ -80,10 +80,16 @@ def run(folder, conf, arguments=(), path=()):
                   done.stdout)
 
 
-def section(options):
-    """A configuration file with the section of a backend."""
-    return '[DEFAULT]\nenabled_backends = box\n[box]\n' + ''.join(
-        '%s = %s\n' % option for option in options.items())
+def section(options, defaults=()):
+    """A configuration file with the section of a backend.
+
+    :param options: name -> value, of the backend
+    :param defaults: (name, value), of the service
+    """
+    return ''.join(['[DEFAULT]\nenabled_backends = box\n',
+                    *('%s = %s\n' % option for option in defaults),
+                    '[box]\n',
+                    *('%s = %s\n' % option for option in options.items())])
 
 
 def _outcomes(report):
