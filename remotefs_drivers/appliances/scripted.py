@@ -145,9 +145,15 @@ class ScriptedAppliance(interface.Appliance):
                                share=share, snapshot=name, new=new_name)
         self._check_snapshot(question, share, name)
         self._check_new(question, new_name)
-        self._ask(question, 'rename_snapshot', share, name, new_name)
-        return interface.Snapshot(new_name,
-                                  self._snapshot_id(share, new_name))
+        text = self._ask(question, 'rename_snapshot', share, name, new_name)
+        return self._renamed(question, share, new_name, text)
+
+    def _renamed(self, question, share, name, text):
+        """interface.Snapshot that has a new name.
+
+        :param text: what the script says of its share
+        """
+        return interface.Snapshot(name, self._snapshot_id(share, name))
 
     def clone_snapshot(self, share, snapshot, name, size):
         question = self._about('clone snapshot %s of share %s to %s'

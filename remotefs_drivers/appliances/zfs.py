@@ -68,6 +68,11 @@ class ZfsAppliance(scripted.ScriptedAppliance):
         return [interface.Snapshot(name, self._snapshot_id(share, name))
                 for share in shares]
 
+    def _renamed(self, question, share, name, text):
+        return next(each for each in self._share(question, share,
+                                                 text).snapshots
+                    if each.name == name)
+
     def _can_be(self, name):
         return bool(_NAME.match(name)) and len(self._id(name)) <= _LONGEST
 

@@ -313,10 +313,14 @@ do_delete_snapshot() { # SHARE NAME
 
 do_rename_snapshot() { # SHARE NAME NEW_NAME
     names "$1" "$2" "$3"
-    said=$(zfs rename "$root/$1@$2" "$root/$1@$3" 2>&1) && return
+    if said=$(zfs rename "$root/$1@$2" "$root/$1@$3" 2>&1); then
+        describe "$root/$1"
+        return
+    fi
     why=$said
     if ! exists "$root/$1@$2"; then
         exists "$root/$1@$3" || finish SnapshotMissing
+        describe "$root/$1"
     elif exists "$root/$1@$3"; then
         finish SnapshotExists
     else
