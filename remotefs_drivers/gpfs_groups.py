@@ -27,6 +27,7 @@ from remotefs_drivers import errors
 from remotefs_drivers import gpfs_snapshots
 from remotefs_drivers import privileged
 from remotefs_drivers.remotefs import clones
+from remotefs_drivers.remotefs import groups
 from remotefs_drivers import states
 
 LOG = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class GroupDriver(clones.CloneDriver):
 
         Of other groups Cinder takes care.
         """
-        self._refuse_generic(group)
+        groups.refuse_generic(group)
         name, device = _GROUP % group.id, self._site.device
         found = self._commands.fileset(device, name)
         if found is None:
@@ -80,19 +81,18 @@ class GroupDriver(clones.CloneDriver):
 
     def delete_group(self, context, group, volumes):
         """Remove the volumes of a group, and its fileset."""
-        self._refuse_generic(group)
-        updates = [self._delete_of_group(volume) for volume in volumes]
-        status = fields.GroupStatus.DELETED
-        if any(each['status'] != 'deleted' for each in updates):
-            status = fields.GroupStatus.ERROR_DELETING
-        else:
+        groups.refuse_generic(group)
+        done = groups.each(volumes, self.delete_volume,
+                           fields.GroupStatus.DELETED,
+                           fields.GroupStatus.ERROR_DELETING)
+        if done[0]['status'] == fields.GroupStatus.DELETED:
             self._remove_fileset(group.id)
-        return {'status': status}, updates
+        return done
 
     def update_group(self, context, group, add_volumes=None,
                      remove_volumes=None):
         """:raises GroupUnsupported: since no file can change its fileset"""
-        self._refuse_generic(group)
+        groups.refuse_generic(group)
         raise errors.GroupUnsupported(
             group=group.id, what='to let volumes join or leave it',
             reason='clones do not cross filesets. Make a volume in the '
@@ -102,7 +102,7 @@ class GroupDriver(clones.CloneDriver):
                               group_snapshot=None, snapshots=None,
                               source_group=None, source_vols=None):
         """:raises GroupUnsupported: clones do not cross filesets"""
-        self._refuse_generic(group)
+        groups.refuse_generic(group)
         raise errors.GroupUnsupported(
             group=group.id, what='to make it of another one',
             reason='clones do not cross filesets. Make the volumes one by '
@@ -114,7 +114,7 @@ class GroupDriver(clones.CloneDriver):
         For that GPFS makes a snapshot of the fileset, from which the data
         are copied. No guest is asked to be quiet. All or none are made.
         """
-        self._refuse_generic(group_snapshot)
+        groups.refuse_generic(group_snapshot)
         made = []
         try:
             with self._snapshots_of(group_snapshot.group_id).taken(
@@ -126,9 +126,9 @@ class GroupDriver(clones.CloneDriver):
             LOG.exception('Group snapshot %s could not be made, its %d '
                           'snapshots are taken back', group_snapshot.id,
                           len(made))
-            self._each(made, self.delete_snapshot, None, None)
-            return _same(snapshots, fields.GroupSnapshotStatus.ERROR)
-        return _same(snapshots, fields.GroupSnapshotStatus.AVAILABLE)
+            groups.each(made, self.delete_snapshot, None, None)
+            return groups.same(snapshots, fields.GroupSnapshotStatus.ERROR)
+        return groups.same(snapshots, fields.GroupSnapshotStatus.AVAILABLE)
 
     def _take_frozen(self, snapshot, name):
         volume = snapshot.volume
@@ -141,7 +141,7 @@ class GroupDriver(clones.CloneDriver):
 
     def delete_group_snapshot(self, context, group_snapshot, snapshots):
         """Delete them, and what a crash has left while they were made."""
-        self._refuse_generic(group_snapshot)
+        groups.refuse_generic(group_snapshot)
         try:
             # Clones of what is in the fileset's snapshot go before it.
             for snapshot in snapshots:
@@ -152,28 +152,15 @@ class GroupDriver(clones.CloneDriver):
         except Exception:
             LOG.exception('What is left of the creation of group snapshot '
                           '%s could not be removed', group_snapshot.id)
-            return _same(snapshots, fields.GroupSnapshotStatus.ERROR_DELETING)
-        return self._each(snapshots, self.delete_snapshot,
-                          fields.GroupSnapshotStatus.DELETED,
-                          fields.GroupSnapshotStatus.ERROR_DELETING)
+            return groups.same(
+                snapshots, fields.GroupSnapshotStatus.ERROR_DELETING)
+        return groups.each(snapshots, self.delete_snapshot,
+                           fields.GroupSnapshotStatus.DELETED,
+                           fields.GroupSnapshotStatus.ERROR_DELETING)
 
     def _snapshots_of(self, group_id):
         return gpfs_snapshots.Snapshots(self._commands, self._site.device,
                                         _GROUP % group_id)
-
-    def _refuse_generic(self, group):
-        """:raises NotImplementedError: for one that is Cinder's to do"""
-        if not volume_utils.is_group_a_cg_snapshot_type(group):
-            raise NotImplementedError()
-
-    def _delete_of_group(self, volume):
-        try:
-            self.delete_volume(volume)
-            return {'id': volume.id, 'status': 'deleted'}
-        except Exception:
-            LOG.exception('Volume %s of a group could not be deleted',
-                          volume.id)
-            return {'id': volume.id, 'status': 'error_deleting'}
 
     def _remove_fileset(self, group_id):
         name = _GROUP % group_id
@@ -185,22 +172,3 @@ class GroupDriver(clones.CloneDriver):
         if found.linked:
             self._commands.unlink_fileset(self._site.device, name)
         self._commands.delete_fileset(self._site.device, name)
-
-    def _each(self, snapshots, verb, done, failed):
-        """Do something to all snapshots of a group; (update, updates)."""
-        updates, status = [], done
-        for snapshot in snapshots:
-            try:
-                verb(snapshot)
-                one = done
-            except Exception:
-                LOG.exception('Snapshot %s of a group failed', snapshot.id)
-                one = status = failed
-            updates.append({'id': snapshot.id, 'status': one})
-        return {'status': status}, updates
-
-
-def _same(snapshots, status):
-    """What becomes of a group snapshot, and of all of its snapshots."""
-    return {'status': status}, [{'id': snapshot.id, 'status': status}
-                                for snapshot in snapshots]

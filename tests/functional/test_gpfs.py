@@ -30,6 +30,7 @@ from remotefs_drivers import privileged
 from tests.functional import conftest
 from tests.functional import content
 from tests.functional import gpfs_places
+from tests.functional import natives
 from tests.functional import root_helper
 from tests.harness import family
 
@@ -82,51 +83,9 @@ def user(site, tmp_path):
     return gpfs_places.Steps(cloud, tmp_path, place)
 
 
-class Disk:
-    """A volume, what was written to it, and what its snapshots hold."""
-
-    def __init__(self, user, volume=None, state=(), **fields):
-        self.user = user
-        self.volume = volume or user.create('raw', **fields)
-        self.state = dict(state)
-        self.held = {}
-
-    @property
-    def path(self):
-        return self.user.path(self.volume)
-
-    def write(self, number):
-        """Put a pattern of its own at its own place, and at the first."""
-        for place in (0, number):
-            self.state[place] = 0xa0 + number % 0x50
-        content.write_all(self.path, 'raw', [
-            (self.state[place], place * MIB, MIB) for place in (0, number)])
-
-    def snap(self):
-        snapshot = self.user.snapshot(self.volume)
-        self.held[snapshot.id] = dict(self.state)
-        return snapshot
-
-    def check(self):
-        volume = self.user.cloud.cinder.volumes.get(self.volume.id)
-        content.assert_holds(
-            self.path, 'raw', volume.size * GIB,
-            [(pattern, place * MIB, MIB)
-             for place, pattern in self.state.items()], self.user.folder)
-
-    def copy(self, size=None, snapshot=None):
-        size = size or self.user.cloud.cinder.volumes.get(
-            self.volume.id).size
-        source = ({'source_volid': self.volume.id} if snapshot is None
-                  else {'snapshot_id': snapshot.id})
-        return Disk(self.user, self.user.create('raw', size, **source),
-                    self.state if snapshot is None
-                    else self.held[snapshot.id])
-
-
 def test_who_runs_it(user):
     """Of an ordinary user's Cinder one daemon is root's, which is ours."""
-    disk = Disk(user)
+    disk = natives.Disk(user)
     snapshot = disk.snap()
     runs = root_helper.user() if user.cloud.spec.root_helper else 0
     assert {os.stat(path).st_uid for path in (
@@ -150,32 +109,7 @@ def contexts(conf):
 
 
 def test_a_life(user):
-    """Snapshots, copies of all, revert, and deleted in any order."""
-    disk = Disk(user)
-    disk.write(1)
-    first = disk.snap()
-    disk.write(2)
-    second = disk.snap()
-    disk.write(3)
-    of_first = disk.copy(2, first)
-    of_second = disk.copy(1, second)
-    of_volume = disk.copy(3)
-    of_volume.write(4)
-    of_copy = of_volume.copy()
-    everything = [disk, of_first, of_second, of_volume, of_copy]
-    for each in everything:
-        each.check()
-    user.revert(disk.volume, second)
-    disk.state = disk.held[second.id]
-    user.delete_snapshot(first)
-    for each in everything:
-        each.check()
-    user.delete_snapshot(second)
-    for each in (of_volume, disk, of_first, of_copy, of_second):
-        everything.remove(each)
-        user.delete(each.volume)
-        for other in everything:
-            other.check()
+    natives.live(user)
     assert user.place.names() == set()
 
 
@@ -187,7 +121,7 @@ def asked(user):
 def test_the_programs_that_it_takes(user):
     """No more of them than these, each of which takes a while."""
     asked(user)
-    disk = Disk(user)
+    disk = natives.Disk(user)
     assert asked(user) == []
     snapshot = disk.snap()
     assert asked(user) == ['mmclone snap']
@@ -208,56 +142,17 @@ def test_the_programs_that_it_takes(user):
 
 
 def test_extend_and_attach(user):
-    disk = Disk(user)
-    disk.write(1)
-    user.extend(disk.volume, 2)
-    disk.check()
-    with user.attached(disk.volume) as connection:
-        assert connection['driver_volume_type'] == 'gpfs'
-        assert connection['device_path'] == disk.path
-        # Under a guest: a snapshot and a clone are what it is just now.
-        snapshot = user.cloud.cinder.volume_snapshots.create(
-            disk.volume.id, force=True)
-        user.cloud.wait_snapshot(snapshot.id)
-        disk.held[snapshot.id] = dict(disk.state)
-        disk.write(2)
-        clone = disk.copy(2)
-        of_snapshot = disk.copy(2, snapshot)
-        disk.write(3)
-        clone.check()
-        of_snapshot.check()
-    user.delete_snapshot(snapshot)
-    disk.check()
-    user.delete(disk.volume, clone.volume, of_snapshot.volume)
+    connection = natives.be_attached(user)
+    assert connection['driver_volume_type'] == 'gpfs'
+    assert os.path.dirname(connection['device_path']) == user.place.folder
 
 
 def test_upload(user):
-    disk = Disk(user)
-    disk.write(1)
-    for disk_format in 'raw', 'qcow2':
-        path = user.upload(disk.volume, disk_format)
-        content.assert_same(path, disk_format, disk.path, 'raw')
-    user.delete(disk.volume)
+    natives.be_uploaded(user)
 
 
 def test_a_header_that_a_guest_wrote(user):
-    """Nobody believes it: not at extend, clone, upload, snapshot."""
-    disk = Disk(user)
-    secret = user.file('secret', b'secret' * 1000)
-    with open(disk.path, 'r+b') as stream:
-        stream.write(content.qcow2_header(GIB, backing=secret))
-    before = content.digest(disk.path)
-    clone = disk.copy()
-    assert content.digest(clone.path) == before
-    snapshot = disk.snap()
-    of_snapshot = disk.copy(snapshot=snapshot)
-    assert content.digest(of_snapshot.path) == before
-    content.assert_same(user.upload(disk.volume, 'qcow2'), 'qcow2',
-                        disk.path, 'raw')
-    user.extend(disk.volume, 2)
-    assert os.path.getsize(disk.path) == 2 * GIB
-    user.delete_snapshot(snapshot)
-    user.delete(disk.volume, clone.volume, of_snapshot.volume)
+    natives.pretend_to_be_qcow2(user)
 
 
 @pytest.mark.parametrize('disk_format', ['raw', 'qcow2'])
@@ -299,18 +194,7 @@ def test_an_image_that_is_not_in_gpfs(user):
 
 
 def test_backup_and_restore(user):
-    disk = Disk(user)
-    disk.write(1)
-    backup = user.backup(disk.volume)
-    held = dict(disk.state)
-    disk.write(2)
-    user.restore(backup, disk.volume)
-    disk.state = held
-    disk.check()
-    restored = Disk(user, user.restore(backup), held)
-    restored.check()
-    user.delete_backup(backup)
-    user.delete(disk.volume, restored.volume)
+    natives.be_backed_up(user)
 
 
 def test_attributes(user):
@@ -343,7 +227,7 @@ def new_type(user):
 
 def test_migrate(user, new_type):
     """To another service on the same directory; by GPFS, if at all."""
-    disk = Disk(user, user.create(new_type('any')))
+    disk = natives.Disk(user, user.create(new_type('any')))
     disk.write(1)
     inode = os.stat(disk.path).st_ino
     for name, pool in (pool_name(), 'system'), (pool_name('fast'), 'fast'), (
@@ -380,7 +264,7 @@ def test_retype(user, new_type):
     kinds = [new_type(pool, **{'volume_backend_name': POOLS,
                                'capabilities:storage_pool': pool})
              for pool in ('system', 'fast')]
-    disk = Disk(user, user.create(kinds[0]))
+    disk = natives.Disk(user, user.create(kinds[0]))
     disk.write(1)
     inode = os.stat(disk.path).st_ino
     for kind in kinds[1], kinds[0]:
@@ -421,7 +305,7 @@ def test_a_file_system(user):
 
 def test_manage(user):
     """A volume goes from Cinder, and comes back with another id."""
-    disk = Disk(user)
+    disk = natives.Disk(user)
     disk.write(1)
     snapshot = disk.snap()
     disk.write(2)
@@ -501,7 +385,7 @@ def test_a_consistent_group(user):
 
 def test_the_file_system_is_unmounted(user):
     """Nothing is written beneath, and all goes on when it is back."""
-    disk = Disk(user)
+    disk = natives.Disk(user)
     disk.write(1)
     user.place.storage.unmount(gpfs_places.HOST)
     try:
@@ -520,7 +404,7 @@ def test_the_file_system_is_unmounted(user):
 @pytest.mark.parametrize('when', ['before', 'half', 'after'])
 def test_a_command_that_fails_once(user, when):
     """Half of it may be done; Cinder tries again, and it is all there."""
-    disk = Disk(user)
+    disk = natives.Disk(user)
     disk.write(1)
     user.place.storage.fault('mmclone', containing='copy', code=1, when=when)
     copy = disk.copy()
@@ -532,7 +416,7 @@ def test_a_command_that_fails_once(user, when):
 
 @pytest.mark.parametrize('when', ['before', 'after'])
 def test_a_command_that_fails(user, when):
-    disk = Disk(user)
+    disk = natives.Disk(user)
     disk.write(1)
     user.place.storage.fault('mmclone', containing='copy', code=1, when=when,
                              times=-1)
@@ -548,7 +432,7 @@ def test_a_command_that_fails(user, when):
 
 def test_gpfs_fails_at_the_end(user):
     """What could not be deleted is deleted by trying again."""
-    disk = Disk(user)
+    disk = natives.Disk(user)
     snapshot = disk.snap()
     user.place.storage.fault('mmclone', containing='show', code=1, times=-1)
     try:
