@@ -41,7 +41,7 @@ class TestSeveral:
         shares = [ground.share() for __ in range(2)]
         box.create_snapshots(shares, grounds.snapshot_name())
         snapshot, = box.create_snapshots(shares[:1], grounds.snapshot_name())
-        assert box.find_share(shares[0]).snapshots[1:] == (snapshot,)
+        assert snapshot in box.find_share(shares[0]).snapshots
 
     def test_there_is_no_such_share(self, box, ground):
         shares = ground.share(), ground.name(), ground.share()
