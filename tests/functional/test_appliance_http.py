@@ -33,12 +33,12 @@ GIB, MIB = content.GIB, content.MIB
 
 
 @pytest.fixture(scope='module', params=[
-    (mode, box) for mode in conftest.MODES
-    for box in sorted(appliance_places.PLACES)], ids='-'.join)
+    '%s-%s' % (mode, box) for mode in conftest.MODES
+    for box in sorted(appliance_places.PLACES)])
 def site(request, tmp_path_factory):
     """(a place of an appliance, its cloud), running; empty in the end."""
-    mode, box = request.param
-    folder = str(tmp_path_factory.mktemp('%s-%s' % request.param))
+    mode, __, box = request.param.partition('-')
+    folder = str(tmp_path_factory.mktemp(request.param))
     with contextlib.ExitStack() as stack:
         place = appliance_places.PLACES[box](stack, folder)
         wanted = conftest.make_spec(
@@ -193,6 +193,7 @@ def test_a_consistent_group(user):
     cinder.group_types.delete(kind.id)
 
 
+@pytest.mark.turns
 def test_stats(user):
     pool = next(each for each in user.cloud.cinder.pools.list(detailed=True)
                 if each.name.endswith('#' + appliance_places.BACKEND))

@@ -41,29 +41,27 @@ GIB, MIB = content.GIB, content.MIB
 
 #: Another backend on the same directory, with a pool for each storage pool.
 POOLS = 'tau'
-#: Who runs Cinder, and in which mode.
-KINDS = ['root-' + conftest.MODES[0]] + ['user-' + mode
-                                         for mode in conftest.MODES]
 
 
-@pytest.fixture(scope='module', params=KINDS)
+@pytest.fixture(scope='module', params=conftest.MODES)
 def site(request):
-    """(gpfs_places.Place, gpfs_places.Cloud), running; empty in the end."""
-    who, __, mode = request.param.partition('-')
+    """(gpfs_places.Place, its cloud), running; empty in the end.
+
+    Root prepares the place, and an ordinary user runs Cinder: as root it
+    would prove less, and is what the other tests of GPFS have.
+    """
     with contextlib.ExitStack() as stack:
         folder = str(stack.enter_context(root_helper.home()))
         place = gpfs_places.Place(stack, os.path.join(folder, 'gpfs'),
                                   pools=['system', 'fast'])
         wanted = conftest.make_spec(
-            os.path.join(folder, 'cloud'), mode, backup=True,
+            os.path.join(folder, 'cloud'), request.param, backup=True,
             options={'DEFAULT': conftest.BACKUP})
         wanted = wanted.replace(backends={
             name: {'volume_driver': gpfs_places.DRIVER, **place.options(),
                    'gpfs_pool_per_storage_pool': name == POOLS}
             for name in (gpfs_places.BACKEND, POOLS)})
-        yield place, stack.enter_context(
-            gpfs_places.Cloud(wanted, place) if who == 'root' else
-            ordinary(stack, wanted, place))
+        yield place, stack.enter_context(ordinary(stack, wanted, place))
         assert place.names() == set(), 'files were left behind'
 
 
@@ -87,12 +85,11 @@ def test_who_runs_it(user):
     """Of an ordinary user's Cinder one daemon is root's, which is ours."""
     disk = natives.Disk(user)
     snapshot = disk.snap()
-    runs = root_helper.user() if user.cloud.spec.root_helper else 0
+    runs = root_helper.user()
     assert {os.stat(path).st_uid for path in (
         disk.path, user.place.path('snapshot-' + snapshot.id),
         '/proc/%d' % user.cloud.pids['cinder'])} == {runs}
-    assert contexts(user.cloud.conf) == (
-        {privileged.default.pypath} if runs else set())
+    assert contexts(user.cloud.conf) == {privileged.default.pypath}
     user.delete_snapshot(snapshot)
     user.delete(disk.volume)
 
