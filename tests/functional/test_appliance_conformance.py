@@ -132,6 +132,10 @@ def test_a_good_one_passes(results, name):
     assert len(result.tests('passed')) > 100
 
 
+#: Seconds that a real one may take for an answer.
+_PATIENCE = 120
+
+
 @pytest.mark.root
 @pytest.mark.slow
 def test_a_box_that_is_real(tmp_path, nas):
@@ -140,7 +144,8 @@ def test_a_box_that_is_real(tmp_path, nas):
     result = conformance.run(tmp_path, conformance.section({
         'appliance_type': '%s:%s' % (appliance.__module__,
                                      appliance.__name__),
-        **nas.options()}, [
+        # Many ask at once, and none of this is about silence.
+        **nas.options(appliance_ssh_timeout=_PATIENCE)}, [
             ('ssh_hosts_key_file', nas.server.known_hosts),
             ('strict_ssh_host_key_policy', True)]),
         ['--appliance-content=local'])

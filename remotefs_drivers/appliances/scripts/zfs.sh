@@ -96,7 +96,7 @@ unmounted() {
     dataset=$1
     shift
     let_go
-    for pause in 0 0.2 0.4 0.8; do
+    for pause in 0 0.2 0.4 0.8 1.6 3.2; do
         sleep "$pause" 2>/dev/null || sleep 1
         zfs unmount "$dataset" >/dev/null 2>&1
         said=$("$@" 2>&1) && return 0
