@@ -39,7 +39,6 @@ _LIMIT = 20
 _TICK = 0.02
 
 _PROGRAM = '/usr/sbin/sshd'
-_KEYS = ('ed25519', 'rsa', 'ecdsa')
 
 _CONFIG = """\
 ListenAddress {address}
@@ -65,6 +64,8 @@ class Sshd:
     :ivar login: name of its user
     """
 
+    #: Of the keys of its host; it begins with the first.
+    kinds = ('ed25519', 'rsa', 'ecdsa')
     login = 'cinder-box'
     address = config.ADDRESS
 
@@ -75,7 +76,7 @@ class Sshd:
         self.key = self._path('id_ed25519')
         self.password = "it's a secret; # x"
         self.known_hosts = self._path('known_hosts')
-        self._kind = _KEYS[0]
+        self._kind = self.kinds[0]
         self._child = None
 
     def options(self):
@@ -166,7 +167,7 @@ class Sshd:
         os.makedirs(self.folder, exist_ok=True)
         with ports.listen() as server:
             self.port = server.getsockname()[1]
-        for kind in _KEYS:
+        for kind in self.kinds:
             self._make_key('host_%s' % kind, kind)
         self._make_key(os.path.basename(self.key), 'ed25519')
         self.let_in()

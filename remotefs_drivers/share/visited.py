@@ -99,6 +99,13 @@ class VisitedShares(shares.Shares):
         with self.visit(share):
             return super().call(share, what, function, *args, limit=limit)
 
+    def _check(self, share):
+        # That a mount is dead must be said by the proof: the child that is
+        # asked next would only fail.
+        self._gate(share).call('check', self._mounter.prove,
+                               self.path(share))
+        return super()._check(share)
+
     def check(self, share, limit=None):
         with self.visit(share):
             return super().check(share, limit)

@@ -42,7 +42,8 @@ class VisitingMounter(mounter.BrickMounter):
             raise errors.MountDead(share=path,
                                    reason='somebody has unmounted it')
         try:
-            os.stat(path)
+            # Of stat(2) an NFS client knows the answer for a while.
+            os.statvfs(path)
         except OSError as error:
             if error.errno != errno.ESTALE:
                 raise

@@ -10,7 +10,7 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""NfsDriver on a real NFS server and client, those of a Linux kernel.
+"""The drivers for NFS on a real server and client, those of a Linux kernel.
 
 ``pytest tests/realnfs`` as root: the tests of ``inside`` run in a small
 virtual machine, but are chosen, shown and counted like any other.
@@ -29,9 +29,11 @@ How it goes:
   comes from its package sources, by ``packages``.
 
 A test of ``inside`` is an ordinary pytest test. ``inside/conftest.py`` has its
-fixtures, ``guest/layout.py`` the shares. A mark ``limit(seconds)`` gives it
-more time than ``dispatch`` does. ``test_harness`` shows by ``cases`` that each
-way in which such a test can end is seen on the host.
+fixtures, ``guest/layout.py`` the shares; ``inside/boxes`` and ``ssh_boxes``
+make an appliance of the machine, whose shares its own server exports. A mark
+``limit(seconds)`` gives a test more time than ``dispatch`` does.
+``test_harness`` shows by ``cases`` that each way in which one can end is seen
+on the host.
 
 Environment: ``REALNFS_CACHE`` (folder for the image, default
 ``~/.cache/remotefs-drivers``), ``REALNFS_ACCEL`` (of qemu: ``tcg``, the

@@ -38,15 +38,16 @@ _KERNELS = {'debian': ('linux-image-cloud-amd64', r'linux-image-\d.*')}
 # Here for its lack of libraries: it also runs before there is a root.
 _BUSYBOX = 'busybox-static'
 # Package -> one of its programs.
-_PROGRAMS = {'nfs-common': 'mount.nfs', 'nfs-kernel-server': 'rpc.nfsd',
-             'qemu-utils': 'qemu-img', 'rpcbind': 'rpcbind', 'sudo': 'sudo',
-             'xfsprogs': 'mkfs.xfs'}
+_PROGRAMS = {'btrfs-progs': 'mkfs.btrfs', 'nfs-common': 'mount.nfs',
+             'nfs-kernel-server': 'rpc.nfsd',
+             'openssh-server': 'sshd', 'qemu-utils': 'qemu-img',
+             'rpcbind': 'rpcbind', 'sudo': 'sudo', 'xfsprogs': 'mkfs.xfs'}
 
 # To reach the host's tree, and then for all else.
 _EARLY = ('virtio_pci', 'virtio_blk', 'virtio_console', 'virtio_rng',
           'virtiofs', 'overlay')
-_LATE = ('nfs', 'nfsv3', 'nfsv4', 'nfsd', 'lockd', 'xfs', 'crc32c_generic',
-         'crc32c_intel')
+_LATE = ('nfs', 'nfsv3', 'nfsv4', 'nfsd', 'lockd', 'xfs', 'btrfs',
+         'crc32c_generic', 'crc32c_intel')
 
 _INIT = pathlib.Path(__file__).with_name('guest') / 'init'
 _SOURCES = (_INIT, pathlib.Path(__file__), pathlib.Path(cpio.__file__),

@@ -105,6 +105,25 @@ class TestVisit:
             made.call(A, 'look', os.listdir, '/no/such/folder')
         assert not mounter.is_there(A)
 
+    def test_a_dead_mount_is_renewed(self, made, mounter, monkeypatch):
+        """The proof says that it is dead: of it a child would only fail."""
+        def ask(path, timeout):
+            assert not dead
+            return capacity.look(path)
+
+        def prove(path):
+            if dead:
+                raise errors.MountDead(share='nas:/a', reason='stale')
+
+        dead = ['yes']
+        monkeypatch.setattr(capacity, 'ask', ask)
+        monkeypatch.setattr(mounter, 'prove', prove)
+        monkeypatch.setattr(mounter, 'renew',
+                            lambda share, limit=None: dead.clear(),
+                            raising=False)
+        assert look(made, A) == []
+        assert not dead
+
     def test_a_mount_that_fails(self, made, mounter):
         mounter.broken.add('nas:/a')
         with pytest.raises(errors.MountFailed):

@@ -71,7 +71,7 @@ class TestProve:
         """A share that was made anew under its name."""
         mounter.mount(SHARE)
         with monkeypatch.context() as patch:
-            patch.setattr(os, 'stat', _failing(errno.ESTALE))
+            patch.setattr(os, 'statvfs', _failing(errno.ESTALE))
             with pytest.raises(errors.MountDead, match='nas:/a'):
                 mounter.prove(path)
 
@@ -79,15 +79,15 @@ class TestProve:
                                                      path, monkeypatch):
         mounter.mount(SHARE)
         with monkeypatch.context() as patch:
-            patch.setattr(os, 'stat', _failing(errno.EACCES))
+            patch.setattr(os, 'statvfs', _failing(errno.EACCES))
             with pytest.raises(PermissionError):
                 mounter.prove(path)
 
 
 def _failing(number):
-    def stat(path):
+    def statvfs(path):
         raise OSError(number, os.strerror(number))
-    return stat
+    return statvfs
 
 
 class TestRenew:

@@ -17,7 +17,7 @@ import typing
 from tests.realnfs import link
 
 #: Where the server has them. It shows this folder as its root, so /one of
-#: the server is /exports/one of the machine.
+#: the server is /exports/one of the machine, which has it at /one as well.
 EXPORTS = '/exports'
 
 #: Another address of the server's, which can be taken away.
@@ -33,6 +33,8 @@ class Share(typing.NamedTuple):
     :ivar owner: who its root folder belongs to
     :ivar address: of the server, for the client
     :ivar mount_options: for this share alone, or nothing
+    :ivar file_system: of its disk
+    :ivar export_options: besides the usual ones
     """
     name: str
     mib: int
@@ -41,6 +43,8 @@ class Share(typing.NamedTuple):
     owner: str = 'root'
     address: str = '127.0.0.1'
     mount_options: str = ''
+    file_system: str = 'xfs'
+    export_options: str = ''
 
     @property
     def location(self):
@@ -65,7 +69,10 @@ TWO = Share('two', 4096, '/dev/vdb')
 SMALL = Share('small', 48, None)
 MINE = Share('mine', 2048, '/dev/vdc', owner=link.USER)
 SQUASHED = Share('squashed', 2048, '/dev/vdd', squash=True, owner=link.USER)
-SHARES = (ONE, TWO, SMALL, MINE, SQUASHED)
+#: What an appliance has: its shares are folders or subvolumes in it.
+BOX = Share('box', 8192, '/dev/vde', file_system='btrfs',
+            export_options='crossmnt')
+SHARES = (ONE, TWO, SMALL, MINE, SQUASHED, BOX)
 
 
 def disks():

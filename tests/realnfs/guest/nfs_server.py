@@ -25,6 +25,8 @@ from tests.realnfs.guest import layout
 
 _THREADS = 8
 _LIMIT = 60
+_MAKE = {'xfs': ('mkfs.xfs', '-q', '-f', '-m', 'reflink=1'),
+         'btrfs': ('mkfs.btrfs', '-q', '-f')}
 _NFSD = pathlib.Path('/proc/fs/nfsd')
 _STATE = pathlib.Path('/var/lib/nfs')
 
@@ -44,7 +46,8 @@ class NfsServer:
         """Make the file systems and start to serve them all."""
         run('modprobe', 'lockd', f'nlm_timeout={_LOCK_SECONDS}',
             f'nlm_grace_period={_LOCK_SECONDS}')
-        run('modprobe', '-a', 'nfsd', 'nfs', 'nfsv3', 'nfsv4', 'xfs')
+        run('modprobe', '-a', 'nfsd', 'nfs', 'nfsv3', 'nfsv4', 'xfs',
+            'btrfs')
         _make_file_systems()
         _make_state()
         run('mount', '-t', 'nfsd', 'nfsd', str(_NFSD))
@@ -116,6 +119,15 @@ class NfsServer:
         self._exports[share] = _options(share, access)
         self._write()
 
+    def traffic(self):
+        """Bytes that clients have (read, written) since the start.
+
+        What the server copies or clones by itself is not in it.
+        """
+        lines = pathlib.Path('/proc/net/rpc/nfsd').read_text().splitlines()
+        found, = [line.split() for line in lines if line.startswith('io ')]
+        return int(found[1]), int(found[2])
+
     def _write(self):
         lines = [f'/{share.name} *({options})\n'
                  for share, options in self._exports.items()]
@@ -146,7 +158,9 @@ def _has_far_address():
 def _options(share, access='rw'):
     squash = 'root_squash' if share.squash else 'no_root_squash'
     number = layout.SHARES.index(share) + 1
-    return f'{access},{squash},insecure,no_subtree_check,fsid={number}'
+    return ','.join(filter(None, (
+        access, squash, 'insecure', 'no_subtree_check', f'fsid={number}',
+        share.export_options)))
 
 
 def _make_file_systems():
@@ -164,12 +178,16 @@ def _make_file_systems():
     for share in layout.SHARES:
         pathlib.Path(share.path).mkdir()
         if share.disk:
-            run('mkfs.xfs', '-q', '-f', '-m', 'reflink=1', share.disk)
+            run(*_MAKE[share.file_system], share.disk)
             run('mount', share.disk, share.path)
         else:
             run('mount', '-t', 'tmpfs', '-o', f'size={share.mib}m',
                 share.name, share.path)
         shutil.chown(share.path, share.owner, share.owner)
+        # Where clients see it: an appliance has one path for both.
+        same = pathlib.Path(f'/{share.name}')
+        same.mkdir()
+        run('mount', '--bind', share.path, str(same))
 
 
 def _make_state():

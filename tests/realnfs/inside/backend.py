@@ -82,7 +82,7 @@ class Host:
     """A compute host: attaches volumes by os-brick, at a base of its own.
 
     :param folder: for its mount points
-    :param version: of NFS
+    :param version: of NFS, or None: not said, or by the connection
     """
 
     def __init__(self, folder, version='4.2'):
@@ -102,7 +102,7 @@ class Host:
         """The same, by what Cinder hands out for it."""
         brick = connector.InitiatorConnector.factory(
             'NFS', 'sudo', conn=data, nfs_mount_point_base=str(self.base),
-            nfs_mount_options=f'vers={self._version}')
+            nfs_mount_options=self._version and f'vers={self._version}')
         return brick.connect_volume(data)['path'], data['format']
 
 

@@ -24,6 +24,12 @@ from tests.realnfs import start
 from tests import rig as the_rig
 
 
+_DELETE_SUBVOLUMES = '''
+find "$1" -mindepth 1 -depth -type d -inum 256 \\
+    -exec btrfs subvolume delete {} +
+'''
+
+
 @pytest.fixture(scope='session')
 def rig(tmp_path_factory):
     """The one rig of this process, see tests.rig."""
@@ -40,19 +46,25 @@ def the_server():
 @pytest.fixture
 def server(the_server):
     """The NFS server, with empty shares, all exported. For root."""
-    the_server.reset()
-    for share in layout.SHARES:
-        _empty(share.path)
-    yield the_server
-    the_server.reset()
+    yield from _with_empty_shares(the_server)
+
+
+@pytest.fixture(scope='module')
+def server_of_all(the_server):
+    """The same for all tests of a module together."""
+    yield from _with_empty_shares(the_server)
 
 
 @pytest.fixture
 def mount_base(tmp_path):
     """A folder for mount points; what is left there is unmounted."""
-    yield tmp_path
-    for point in backend.mounts_below(tmp_path):
-        subprocess.run(['umount', '-f', '-l', point], check=True, timeout=60)
+    yield from _with_nothing_mounted(tmp_path)
+
+
+@pytest.fixture(scope='module')
+def mount_base_of_all(tmp_path_factory):
+    """The same for all tests of a module together."""
+    yield from _with_nothing_mounted(tmp_path_factory.mktemp('all'))
 
 
 @pytest.fixture
@@ -61,6 +73,29 @@ def make_backend(rig, server, mount_base):
     def make(*shares, **options):
         return backend.Backend(rig, mount_base, shares, **options)
     return make
+
+
+def _with_empty_shares(the_server):
+    the_server.reset()
+    _empty_all()
+    yield the_server
+    the_server.reset()
+    # Tests of who is not root cannot do that.
+    _empty_all()
+
+
+def _empty_all():
+    for share in layout.SHARES:
+        if share.file_system == 'btrfs':
+            # Among them are some that cannot be written to.
+            nfs_server.run('sh', '-c', _DELETE_SUBVOLUMES, 'sh', share.path)
+        _empty(share.path)
+
+
+def _with_nothing_mounted(folder):
+    yield folder
+    for point in backend.mounts_below(folder):
+        subprocess.run(['umount', '-f', '-l', point], check=True, timeout=60)
 
 
 def _empty(folder):

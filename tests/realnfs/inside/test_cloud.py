@@ -13,6 +13,7 @@
 """A whole Cinder on real shares, spoken to over HTTP."""
 
 import os
+import pathlib
 import shutil
 
 import pytest
@@ -25,6 +26,7 @@ from tests.functional import content
 from tests.functional import steps
 from tests.realnfs.guest import layout
 from tests.realnfs.inside import backend as backends
+from tests.realnfs.inside import boxes
 from tests.realnfs import start
 
 # Seconds, on an emulated processor: until it is up, and for a step.
@@ -34,27 +36,50 @@ _STEPS = 600
 #: Backend -> its share, the version of NFS and the format of its volumes.
 _BACKENDS = {'alpha': (layout.ONE, '4.2', 'raw'),
              'beta': (layout.TWO, '3', 'qcow2')}
+#: One on an appliance, which has a share for each volume.
+_APPLIANCE = 'tau'
+
+pytestmark = [pytest.mark.slow, pytest.mark.limit(_START + _STEPS)]
 
 
-@pytest.fixture
-def user(server, mount_base):
-    """steps.Steps: a user of a cloud with the two backends."""
-    options = {name: _options(mount_base / name, *backend)
+@pytest.fixture(scope='module')
+def box(server_of_all):
+    box = boxes.Folders()
+    with box.ready(server_of_all):
+        yield box
+        assert box.shares() == {}, 'shares were left behind'
+        assert box.journals() == []
+
+
+@pytest.fixture(scope='module')
+def cloud(box, mount_base_of_all):
+    base = mount_base_of_all
+    options = {name: _options(base / name, *backend)
                for name, backend in _BACKENDS.items()}
-    root = mount_base / 'cloud'
+    options[_APPLIANCE] = {'volume_driver': boxes.DRIVER, **box.options(
+        appliance_mount_point_base=base / _APPLIANCE,
+        appliance_mount_options='vers=4.2')}
+    root = base / 'cloud'
     root.mkdir()
     shutil.copy(os.environ[start.DATABASE], root)
-    cloud = clouds.Cloud(spec.Spec(root=str(root), backends=options,
-                                   glance=False))
+    cloud = clouds.Cloud(spec.Spec(
+        root=str(root), backends=options, glance=False,
+        # Every command.
+        options={'DEFAULT': {'default_log_levels': [
+            'oslo_concurrency.processutils=DEBUG']}}))
     cloud.start(limit=_START)
     try:
-        yield steps.Steps(cloud, mount_base)
+        yield cloud
     finally:
         cloud.stop()
 
 
-@pytest.mark.slow
-@pytest.mark.limit(_START + _STEPS)
+@pytest.fixture
+def user(cloud, tmp_path):
+    """steps.Steps: a user of a cloud with all backends."""
+    return steps.Steps(cloud, tmp_path)
+
+
 def test_create_extend_attach_delete(user, mount_base):
     for name, (share, version, file_format) in _BACKENDS.items():
         volume = user.create(name)
@@ -71,6 +96,45 @@ def test_create_extend_attach_delete(user, mount_base):
         content.assert_pattern(served, file_format, 0xf0, units.Gi, units.Mi)
         user.delete(volume)
         assert not os.path.exists(served)
+
+
+def test_into_an_appliance_and_away(user, box, mount_base_of_all):
+    """By Cinder's own copy, past the cache of the NFS client."""
+    share, *__ = _BACKENDS['alpha']
+    volume = user.create('alpha')
+    before = os.path.join(share.path, f'volume-{volume.id}')
+    ranges = [(0xf0, 0, units.Mi), (0xf1, units.Gi - units.Mi, units.Mi)]
+    content.write_all(before, 'raw', ranges)
+
+    _move(user, volume, _APPLIANCE)
+    (name,) = box.shares()
+    within = f'{box.root}/{name}/volume'
+    content.assert_holds(within, 'raw', units.Gi, ranges, user.folder)
+    assert not os.path.exists(before)
+    assert _direct_copies(user.cloud) == 1
+
+    _move(user, volume, 'alpha')
+    # Cinder deletes the source once the user has the copy.
+    user.until(lambda: box.shares() == {}, 'the end of the source')
+    after, = pathlib.Path(share.path).glob('volume-*')
+    content.assert_holds(after, 'raw', units.Gi, ranges, user.folder)
+    assert _direct_copies(user.cloud) == 2
+    user.delete(volume)
+    (source, *__), = backends.mounts_below(
+        mount_base_of_all / _APPLIANCE).values()
+    assert source.endswith('/cinder-journal')
+
+
+def _move(user, volume, backend):
+    user.cloud.cinder.volumes.retype(volume.id, backend, 'on-demand')
+    user.cloud.wait_retyped(volume.id, backend, _STEPS)
+
+
+def _direct_copies(cloud):
+    """How often data was copied by O_DIRECT, besides tries without data."""
+    log = pathlib.Path(cloud.spec.path('log', 'cinder.log')).read_text()
+    return sum('Running cmd' in line and ' oflag=direct' in line and
+               ' count=0 ' not in line for line in log.splitlines())
 
 
 def _options(folder, share, version, file_format):

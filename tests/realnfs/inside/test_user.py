@@ -19,6 +19,7 @@ user has what an operator gives to cinder-volume, see guest/accounts.py.
 
 import os
 import pathlib
+import shutil
 import sys
 
 import pytest
@@ -32,6 +33,7 @@ from remotefs_drivers.share import rights
 from tests.functional import content
 from tests.realnfs.guest import layout
 from tests.realnfs.inside import backend as backends
+from tests.realnfs.inside import boxes
 
 # The first test starts python twice, for sudo's cinder-rootwrap and for the
 # daemon, and imports Cinder again.
@@ -151,6 +153,38 @@ def test_attach_by_the_stock_filters(make, tmp_path):
     content.assert_pattern(str(_on_server(volume, layout.MINE)), 'raw', 0xf0,
                            0, units.Mi)
     backend.driver.delete_volume(volume)
+
+
+@pytest.mark.parametrize('version', ['3', '4.2'])
+def test_shares_of_an_appliance(rig, root_helper, tmp_path, version):
+    """All that is done in them is done by the user; only mounting is not.
+    """
+    box = boxes.Folders(layout.SQUASHED)
+    with box.ready(None):
+        backend = boxes.Backend(rig, tmp_path, box, version=version)
+        driver = backend.driver
+        volume = backend.volume()
+        snapshot = rig.snapshot(driver, volume)
+        driver.extend_volume(volume, 2)
+        copy = backend.copy(snapshot)
+        assert backend.mounted() == set()
+        driver.create_export(rig.context, copy, {})
+        assert backend.mounted() == {copy.name}
+        driver.remove_export(rig.context, copy)
+
+        for each, size in ((volume, 2), (copy, 1)):
+            status = os.stat(box.path(each))
+            assert status.st_uid == os.geteuid()
+            assert status.st_mode & 0o777 == 0o660
+            assert status.st_size == size * units.Gi
+        rig.delete_snapshot(driver, snapshot)
+        for each in volume, copy:
+            driver.delete_volume(each)
+        assert box.shares() == {}
+        assert backend.mounted() == set()
+        for point in backend.mounts():
+            privileged.run(['umount', '-l', point])
+        shutil.rmtree(box.root)
 
 
 def _on_server(volume, share):
