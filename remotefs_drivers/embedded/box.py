@@ -28,10 +28,8 @@ it all down, however the one that made it ended.
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 from remotefs_drivers.embedded import errors
 from remotefs_drivers.embedded import keeper
@@ -40,7 +38,6 @@ from remotefs_drivers.embedded import mounts
 # Seconds for one command, and for processes to end after SIGKILL.
 _LIMIT = 60
 _END = 10
-_TICK = 0.05
 
 _NAMESPACE = 'namespace'
 _PRIVATE, _SHARED = 'private', 'shares'
@@ -185,27 +182,12 @@ def _pids(folder):
     return found
 
 
-def _end_all(folder):
-    """:returns: ids of processes that go on"""
-    deadline = time.monotonic() + _END
-    left = _pids(folder)
-    while left and time.monotonic() < deadline:
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        time.sleep(_TICK)
-        left = _pids(folder)
-    return left
-
-
 def main(folder):
     keeper.wait()
     if not os.path.exists(_file_of(folder)):
         sys.exit(1 if mounts.unmount_below(folder) else 0)
     # First what uses the mounts, or what serves them.
-    left = _end_all(folder)
+    left = keeper.end_all(lambda: _pids(folder), _END)
     sys.exit(1 if mounts.unmount_below(folder) or left else 0)
 
 

@@ -24,6 +24,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 from remotefs_drivers.embedded import mounts
 
@@ -32,6 +33,7 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(
 
 # Seconds.
 _LIMIT = 60
+_TICK = 0.05
 
 
 class Withstood(Exception):
@@ -106,6 +108,26 @@ def wait():
         signal.signal(number, signal.SIG_IGN)
     while os.read(0, 4096):
         pass
+
+
+def end_all(pids, limit):
+    """In the watchman: kill processes, and those that they begin meanwhile.
+
+    :param pids: function: the ids of those that there are
+    :param limit: seconds
+    :returns: the ids of those that are still there
+    """
+    deadline = time.monotonic() + limit
+    left = pids()
+    while left and time.monotonic() < deadline:
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(_TICK)
+        left = pids()
+    return left
 
 
 def main(folder):

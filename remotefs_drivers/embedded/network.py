@@ -22,15 +22,12 @@ that made it ended. For root.
 
 import ipaddress
 import os
-import signal
 import subprocess
 import sys
-import time
 
 from remotefs_drivers.embedded import keeper
 
 _LIMIT = 30
-_TICK = 0.05
 #: Each run has 16 of these addresses, by its process id.
 _ALL = ipaddress.ip_network('10.78.0.0/16')
 _SIZE = 16
@@ -107,18 +104,9 @@ def main(name):
     keeper.wait()
     if name not in os.listdir('/run/netns'):
         return
-    deadline = time.monotonic() + _LIMIT
-    pids = _pids(name)
-    while pids and time.monotonic() < deadline:
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        time.sleep(_TICK)
-        pids = _pids(name)
+    left = keeper.end_all(lambda: _pids(name), _LIMIT)
     _ip('netns', 'del', name)
-    sys.exit(1 if pids else 0)
+    sys.exit(1 if left else 0)
 
 
 if __name__ == '__main__':
