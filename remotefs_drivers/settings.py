@@ -304,14 +304,11 @@ def read_appliance(configuration):
             option='appliance_type',
             reason='it is not set, expected the name of an appliance, such '
                    'as zfs, btrfs or rest')
-    options = configuration.nas_mount_options
-    if options is None:
-        options = configuration.appliance_mount_options
     return Appliance(
         type=configuration.appliance_type,
         journal_share=_journal_share(configuration.appliance_journal_share),
         mount_point_base=_mount_point_base(configuration, 'appliance'),
-        mount_options=options,
+        mount_options=_mount_options(configuration, 'appliance'),
         mount_attempts=configuration.appliance_mount_attempts,
         mount_timeout=configuration.appliance_mount_timeout)
 
@@ -345,13 +342,10 @@ def read_nfs(configuration):
 
     :raises ShareConfigInvalid: when one of them makes no sense
     """
-    options = configuration.nas_mount_options
-    if options is None:
-        options = configuration.nfs_mount_options
     return Nfs(nas_location=_nas_location(configuration),
                shares_config=configuration.nfs_shares_config,
                mount_point_base=_mount_point_base(configuration, 'nfs'),
-               mount_options=options,
+               mount_options=_mount_options(configuration, 'nfs'),
                mount_attempts=configuration.nfs_mount_attempts,
                mount_timeout=configuration.nfs_mount_timeout)
 
@@ -482,6 +476,13 @@ def _journal_share(name):
             reason='"%s" is no name for it, expected letters, digits and '
                    '._- that no volume could have' % name)
     return name
+
+
+def _mount_options(configuration, prefix):
+    """For all shares, or None; those of the nas_* options come first."""
+    if configuration.nas_mount_options is not None:
+        return configuration.nas_mount_options
+    return _own(configuration, prefix, 'mount_options')
 
 
 def _mount_point_base(configuration, prefix):

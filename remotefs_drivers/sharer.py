@@ -68,30 +68,26 @@ class Sharer:
     # What only the appliance does
 
     def _make_share(self, step):
-        with self._new(step.share):
+        with self._new((step.share,)):
             self.made[step.share] = self._appliance.create_share(
                 step.share, step.size)
 
     def _clone_share(self, step):
-        with self._new(step.share):
+        with self._new((step.share,)):
             self.made[step.share] = self._appliance.clone_snapshot(
                 step.source, step.snapshot, step.share, step.size)
 
     def _take_snapshot(self, step):
-        with self._new(step.share, step.snapshot):
+        with self._new((step.share, step.snapshot)):
             self.taken[step.share] = self._appliance.create_snapshot(
                 step.share, step.snapshot)
 
     def _take_snapshots(self, step):
-        try:
-            taken = self._appliance.create_snapshots(step.shares,
-                                                     step.snapshot)
-        except errors.ApplianceSnapshotExists:
-            with excutils.save_and_reraise_exception():
-                # All or none: nothing of it is new.
-                self._foreign.update((share, step.snapshot)
-                                     for share in step.shares)
-        self.taken.update(zip(step.shares, taken))
+        # All or none: when there is one, none is new.
+        with self._new(*((share, step.snapshot) for share in step.shares)):
+            self.taken.update(zip(
+                step.shares, self._appliance.create_snapshots(
+                    step.shares, step.snapshot)))
 
     def _rename_share(self, step):
         self.made[step.new_name] = self._appliance.rename_share(
@@ -138,13 +134,13 @@ class Sharer:
             LOG.debug('It waits: %s', error)
 
     @contextlib.contextmanager
-    def _new(self, *name):
+    def _new(self, *some):
         """What has the name of something new is not ours to take back."""
         try:
             yield
         except (errors.ApplianceShareExists, errors.ApplianceSnapshotExists):
             with excutils.save_and_reraise_exception():
-                self._foreign.add(name)
+                self._foreign.update(some)
 
     # What is done in shares
 
