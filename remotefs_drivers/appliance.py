@@ -54,6 +54,7 @@ class ApplianceNfsDriver(share_managing.ManagingDriver):
         self._own = settings.read_appliance(self.configuration)
         self._appliance = loading.load(self._own.type, self.configuration)
         self._appliance.check()
+        self.vendor_name = self._appliance.vendor_name or self.vendor_name
         self._home = table.Share(self._find_home().location)
         super().do_setup(context)
 

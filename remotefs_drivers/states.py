@@ -83,6 +83,15 @@ def refuse_revert_of(volume):
     _refuse_unless(volume, _REVERT)
 
 
+def refuse_shrink(volume, new_size):
+    """:param new_size: GiB
+    :raises ShrinkRefused: when that is less than it has
+    """
+    if new_size < volume.size:
+        raise errors.ShrinkRefused(volume=volume.id, size=volume.size,
+                                   new_size=new_size)
+
+
 def refuse_attached(volume):
     """:raises VolumeAttached: when a guest may have the volume"""
     if is_attached(volume):

@@ -39,7 +39,7 @@ from remotefs_drivers.chain import plan
 from remotefs_drivers import errors
 from remotefs_drivers import formats
 from remotefs_drivers.remotefs import manageable
-from remotefs_drivers.remotefs import owners as all_owners
+from remotefs_drivers.remotefs import owners
 from remotefs_drivers.remotefs import reference
 from remotefs_drivers.remotefs import volumes
 from remotefs_drivers import states
@@ -229,14 +229,10 @@ class ManagingDriver(volumes.RemoteFSDriver):
         return next(iter(there.items()))
 
     def _refuse_managed(self, volume, name, existing_ref):
-        owner = self._owners([name]).get(name)
+        owner = owners.find([name]).get(name)
         if owner is not None and owner.id != volume.id:
             raise errors.ReferenceManaged(volume_ref=owner.id,
                                           existing_ref=existing_ref)
-
-    def _owners(self, some):
-        """Name -> the volume, any that Cinder has, whose file it is."""
-        return all_owners.find(some)
 
     # Taking it
 
@@ -263,12 +259,12 @@ class ManagingDriver(volumes.RemoteFSDriver):
                  if volume.provider_location == share.location}
         candidates = manageable.candidates(names)
         left = [name for name in candidates if name not in known]
-        owners = self._owners(left)
-        left = [name for name in left if name not in owners]
+        others = owners.find(left)
+        left = [name for name in left if name not in others]
         for name in candidates:
-            if name in known or name in owners:
+            if name in known or name in others:
                 yield manageable.managed(share, name, known.get(name) or
-                                         owners[name])
+                                         others[name])
         for name, found in zip(left, self._judge(share, left)):
             yield manageable.file(share, name, found)
 

@@ -31,6 +31,7 @@ from remotefs_drivers.chain import sharing
 from remotefs_drivers import errors
 from remotefs_drivers.remotefs import manageable
 from remotefs_drivers.remotefs import managing
+from remotefs_drivers.remotefs import owners
 from remotefs_drivers.remotefs import reference
 from remotefs_drivers.remotefs import share_groups
 from remotefs_drivers.share import table
@@ -87,8 +88,8 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
         shares = [each for each in self._appliance.list_shares()
                   if each.location != self._home.location and
                   not sharing.is_temporary(each.name)]
-        owners = self._owners([each.name for each in shares])
-        entries = [manageable.share(each, owners.get(each.name))
+        known = owners.find([each.name for each in shares])
+        entries = [manageable.share(each, known.get(each.name))
                    for each in shares]
         return volume_utils.paginate_entries_list(
             entries, marker, limit, offset, sort_keys, sort_dirs)

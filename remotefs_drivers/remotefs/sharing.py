@@ -33,7 +33,6 @@ from remotefs_drivers.remotefs import owners
 from remotefs_drivers.remotefs import reference
 from remotefs_drivers.remotefs import volumes
 from remotefs_drivers.share import capacity
-from remotefs_drivers.share import stats
 from remotefs_drivers.share import table
 from remotefs_drivers.share import visited
 from remotefs_drivers import states
@@ -142,7 +141,7 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
         share = self._of(volume)
         share.recover()
         found = share.look()
-        related = _related(volume, found)
+        related = _related(found) if found is not None else set()
         if related <= locked:
             self._delete_found(volume, share, found)
         return related
@@ -174,9 +173,7 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
 
         :param new_size: GiB
         """
-        if new_size < volume.size:
-            raise errors.ShrinkRefused(volume=volume.id, size=volume.size,
-                                       new_size=new_size)
+        states.refuse_shrink(volume, new_size)
         with self._locks.volumes(volume.id):
             try:
                 self._of(volume).extend(new_size)
@@ -313,17 +310,10 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
 
     # Stats
 
-    def _update_volume_stats(self):
+    def _capacities(self):
+        """One, of the appliance; the share with the journals is no pool."""
         self._shares.tidy()
-        self._stats = dict(
-            stats.pool(self._settings, self._settings.backend_name,
-                       [self._capacity()], self._features()),
-            volume_backend_name=self._settings.backend_name,
-            vendor_name=self._appliance.vendor_name or self.vendor_name,
-            driver_version=self.get_version(),
-            storage_protocol=self._storage_protocol(),
-            filter_function=self.get_filter_function(),
-            goodness_function=self.get_goodness_function())
+        return {self._home: self._capacity()}
 
     def _capacity(self):
         try:
@@ -367,14 +357,12 @@ def _made_of(volume):
     return found - {None}
 
 
-def _related(volume, found):
+def _related(found):
     """The ids of the volumes whose shares the deletion of one may change.
 
-    :param found: appliances.interface.Share of the one, or None
+    :param found: appliances.interface.Share of the one
     """
-    if found is not None:
-        return {each.id for each in _find_volumes(sharing.related(found))}
-    return {volume.source_volid} - {None}
+    return {each.id for each in _find_volumes(sharing.related(found))}
 
 
 def _find_volumes(some):

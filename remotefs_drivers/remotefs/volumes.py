@@ -264,9 +264,7 @@ class RemoteFSDriver(driver.VolumeDriver):
 
         :param new_size: GiB
         """
-        if new_size < volume.size:
-            raise errors.ShrinkRefused(volume=volume.id, size=volume.size,
-                                       new_size=new_size)
+        states.refuse_shrink(volume, new_size)
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
             chain = file.chain()
@@ -448,16 +446,19 @@ class RemoteFSDriver(driver.VolumeDriver):
         return None
 
     def _update_volume_stats(self):
-        self._shares.reload()
-        self._unmount_left()
-        capacities = self._shares.check_all()
         self._stats = stats.backend(
-            self._settings, capacities, self._features(),
+            self._settings, self._capacities(), self._features(),
             {'vendor_name': self.vendor_name,
              'driver_version': self.get_version(),
              'storage_protocol': self._storage_protocol(),
              'filter_function': self.get_filter_function(),
              'goodness_function': self.get_goodness_function()})
+
+    def _capacities(self):
+        """What room there is, for each poll: see stats.backend."""
+        self._shares.reload()
+        self._unmount_left()
+        return self._shares.check_all()
 
     def _grows_attached(self):
         """Whether the hosts of guests can make a volume's file larger."""

@@ -24,6 +24,7 @@ import pytest
 
 from remotefs_drivers import errors
 from remotefs_drivers.gpfs_commands import requests
+from remotefs_drivers.remotefs import owners
 from tests.harness import pretended_gpfs
 from tests.unit import crafted
 from tests.unit import fakes
@@ -261,8 +262,8 @@ class TestGroups:
 
 class TestManage:
     @pytest.fixture(autouse=True)
-    def no_database(self, driver, monkeypatch):
-        monkeypatch.setattr(driver, '_owners', lambda names: {})
+    def no_database(self, monkeypatch):
+        monkeypatch.setattr(owners, 'find', lambda names: {})
 
     def test_a_file(self, built, driver):
         path = os.path.join(built.folder, 'a', 'disk')
