@@ -47,6 +47,20 @@ def lanes(memory, database):
         yield pool
 
 
+@pytest.fixture
+def prove(explore, capsys):
+    """Asserts that a sabotaged driver is found, and prints by how much."""
+    def of(title, verb, backend, sabotage, expected):
+        report = explore(verb, backend, sabotage, depth=1)
+        with capsys.disabled():
+            print('\n%s%s, %s: %s' % (
+                title, verb, sabotage.__name__.strip('_'), report.line()))
+        # What fails without a cut is no order of steps that was found.
+        assert report.cuts, report.text()
+        assert expected in report.kinds(), report.text()
+    return of
+
+
 @pytest.fixture(scope='session')
 def hosts(tmp_path_factory, memory, database):
     """The same, each with a GlusterFS of its own, which dies with it."""

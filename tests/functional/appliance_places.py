@@ -18,10 +18,8 @@ import os
 from unittest import mock
 
 from oslo_config import cfg
-from oslo_privsep import priv_context
 from oslo_utils import units
 
-from remotefs_drivers.embedded import cloud as clouds
 from remotefs_drivers.embedded import folders
 from remotefs_drivers.embedded import rest
 from remotefs_drivers.embedded import rest_server
@@ -77,13 +75,10 @@ class Place:
     def programs(self):
         """A context in which mount(8) finds the box, for whoever this is.
 
-        Nobody has to be root for that: see gpfs_places.Place.for_root.
+        Nobody has to be root for that: see stages.no_daemons.
         """
-        nobody_else = property(lambda context: False,
-                               lambda context, value: None)
         with mock.patch.dict(os.environ, PATH=self.mounter.path()), \
-                mock.patch.object(priv_context.PrivContext, 'client_mode',
-                                  nobody_else, create=True):
+                stages.no_daemons():
             yield
 
     # What is there
@@ -164,18 +159,6 @@ class RestPlace(Place):
 
     def options(self, **own):
         return super().options(**self._server.options(), **own)
-
-
-class Cloud(clouds.Cloud):
-    """An embedded cloud whose hosts can mount the shares of a place."""
-
-    def __init__(self, wanted, place):
-        super().__init__(wanted)
-        self._place = place
-
-    def start(self, *args, **kwargs):
-        with mock.patch.dict(os.environ, PATH=self._place.mounter.path()):
-            super().start(*args, **kwargs)
 
 
 class Steps(steps.Steps):

@@ -113,7 +113,7 @@ BACKUP = {'backup_compression_algorithm': 'none',
 _GLANCE_PYTHON = os.environ.get('REMOTEFS_GLANCE_PYTHON')
 
 
-class _Mounting(clouds.Cloud):
+class Mounting(clouds.Cloud):
     """An embedded cloud that finds the programs of a stand-in for NFS."""
 
     def __init__(self, wanted, mounter):
@@ -205,7 +205,7 @@ class Clouds:
     def _nfs(self, kind):
         wanted = backends.with_nfs(
             self._spec(kind, kind.partition('-')[2]), SHARES[kind])
-        return self._with_nova(kind, _Mounting, wanted, self._mounter(kind))
+        return self._with_nova(kind, Mounting, wanted, self._mounter(kind))
 
     def _glusterfs(self, kind):
         """Guests have the shares by mounts of their own, as on a host."""

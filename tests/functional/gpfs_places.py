@@ -20,8 +20,6 @@ import contextlib
 import os
 from unittest import mock
 
-from oslo_privsep import priv_context
-
 from remotefs_drivers.embedded import cloud as clouds
 from tests.functional import root_helper
 from tests.functional import stages
@@ -73,16 +71,8 @@ class Place:
 
     @contextlib.contextmanager
     def for_root(self):
-        """The same for drivers of this process, which is root's.
-
-        Root needs no daemon: see embedded.rights, of which this is a part
-        for the time of a test.
-        """
-        nobody_else = property(lambda context: False,
-                               lambda context, value: None)
-        with self.programs(), mock.patch.object(
-                priv_context.PrivContext, 'client_mode', nobody_else,
-                create=True):
+        """The same for drivers of this process, which is root's."""
+        with self.programs(), stages.no_daemons():
             yield
 
     def asked(self):
@@ -91,12 +81,20 @@ class Place:
                 for call in self.storage.calls()]
 
 
-class Cloud(clouds.Cloud):
-    """An embedded cloud that finds the programs of an emulated GPFS."""
+class OrdinaryCloud(clouds.Cloud):
+    """An embedded cloud that finds the programs of an emulated GPFS.
 
-    def __init__(self, wanted, place):
+    It is an ordinary user's, who becomes root as an operator allows.
+
+    :param configuration: see root_helper.configuration
+    """
+
+    def __init__(self, wanted, place, configuration):
         super().__init__(wanted)
         self._place = place
+        self._configuration = configuration
+        for path in place.folder, place.images:
+            root_helper.give(path)
 
     def start(self, *args, **kwargs):
         store = self.spec.path('glance', 'images')
@@ -104,19 +102,6 @@ class Cloud(clouds.Cloud):
         os.symlink(self._place.images, store)
         with self._place.programs():
             super().start(*args, **kwargs)
-
-
-class OrdinaryCloud(Cloud):
-    """One of an ordinary user, who becomes root as an operator allows.
-
-    :param configuration: see root_helper.configuration
-    """
-
-    def __init__(self, wanted, place, configuration):
-        super().__init__(wanted, place)
-        self._configuration = configuration
-        for path in place.folder, place.images:
-            root_helper.give(path)
 
     @property
     def conf(self):

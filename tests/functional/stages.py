@@ -12,14 +12,31 @@
 
 """Backends for one driver at a time, on a rig: see tests.rig."""
 
+import contextlib
 import itertools
 import os
+from unittest import mock
+
+from oslo_privsep import priv_context
 
 POSIX = 'remotefs_drivers.posix.PosixDriver'
 NFS = 'remotefs_drivers.nfs.NfsDriver'
 QCOW2 = {'posix_qcow2_volumes': True, 'posix_attach_type': 'nfs'}
 
 _numbers = itertools.count()
+
+
+@contextlib.contextmanager
+def no_daemons():
+    """Drivers of this process do what root's daemons would, themselves.
+
+    See embedded.rights, of which this is a part for the time of a test.
+    """
+    nobody_else = property(lambda context: False,
+                           lambda context, value: None)
+    with mock.patch.object(priv_context.PrivContext, 'client_mode',
+                           nobody_else, create=True):
+        yield
 
 
 def section():

@@ -53,7 +53,7 @@ def site(request, tmp_path_factory):
                 appliance_places.OTHER: specs.posix_backend([other])},
             folders=(other,))
         yield place, stack.enter_context(
-            appliance_places.Cloud(wanted, place))
+            conftest.Mounting(wanted, place.mounter))
         assert place.shares() == {}, 'shares were left behind'
         assert place.journals() == []
 
