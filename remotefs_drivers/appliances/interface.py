@@ -271,7 +271,10 @@ class Appliance(abc.ABC):
 
     @abc.abstractmethod
     def capacity(self):
-        """Capacity of where the shares are."""
+        """Capacity of where the shares are.
+
+        What is written or deleted may be counted up to a minute later.
+        """
 
     # For subclasses
 
