@@ -93,20 +93,56 @@ destroy() {
 # unmounted DATASET COMMAND...: again, for what ZFS found busy.  The NFS
 # server may hold it open, and zfs-fuse lets go of it late.
 unmounted() {
-    dataset=$1
+    dataset=$1 held=
     shift
     let_go
     for pause in 0 0.2 0.4 0.8 1.6 3.2; do
-        sleep "$pause" 2>/dev/null || sleep 1
-        zfs unmount "$dataset" >/dev/null 2>&1
+        rest "$pause"
+        held=$(zfs unmount "$dataset" 2>&1)
         said=$("$@" 2>&1) && return 0
-        case $said in
-        *busy*) ;;
+        case $said:$held in
+        *busy*:*'not currently mounted'*) without_clones "$@" && return 0 ;;
+        *busy*:*) ;;
         *) break ;;
         esac
     done
     zfs mount "$dataset" >/dev/null 2>&1
+    said=$said${held:+; $held}
     return 1
+}
+
+# rest SECONDS: whole ones where sleep knows no others.
+rest() {
+    sleep "$1" 2>/dev/null || sleep 1
+}
+
+# without_clones COMMAND...: the dataset is not mounted and busy all the same.
+# zfs-fuse finds it so while a clone of it is mounted, and no other ZFS does:
+# nothing else has a reason to take clones from those who work with them.
+without_clones() {
+    case $(stat -f -c %T "$(zfs get -H -o value mountpoint "$root")" 2>&1) in
+    fuse*) ;;
+    *) return 1 ;;
+    esac
+    clones=$(clones_of "$dataset" | while IFS= read -r clone; do
+        ! zfs unmount "$clone" >/dev/null 2>&1 || printf '%s\n' "$clone"
+    done)
+    [ -n "$clones" ] || return 1
+    rest 0.5
+    said=$("$@" 2>&1)
+    result=$?
+    mount_all "$clones"
+    return "$result"
+}
+
+# mount_all DATASETS: a line each, as soon as zfs-fuse has let go of them.
+mount_all() {
+    printf '%s\n' "$1" | while IFS= read -r clone; do
+        for try in 1 2 3 4 5 6; do
+            ! zfs mount "$clone" >/dev/null 2>&1 || break
+            rest 0.5
+        done
+    done
 }
 
 # furnish DATASET QUOTA OWNER CLIENTS: what a new one needs to be a share.
