@@ -138,13 +138,10 @@ _PATIENCE = 120
 
 @pytest.mark.root
 @pytest.mark.slow
-def test_a_box_that_is_real(tmp_path, btrfs_nas):
-    """Over SSH, with a file system that does the work.
-
-    zfs-fuse is busy for too long after the suite's hundreds of writes on a
-    loaded host: run it by hand.
-    """
-    with btrfs_nas.ready() as nas:
+@pytest.mark.parametrize('kind', ['btrfs', 'zfs'])
+def test_a_box_that_is_real(tmp_path, request, kind):
+    """Over SSH, with a file system that does the work."""
+    with request.getfixturevalue(kind + '_nas').ready() as nas:
         _run_suite(tmp_path, nas)
 
 
