@@ -128,6 +128,70 @@ class TestBelow:
                         str(host.point)).returncode != 0
 
 
+class TestByHandles:
+    """The server knows what it is asked for by more than its name."""
+
+    @pytest.fixture
+    def export(self, host, tmp_path):
+        path = tmp_path / 'tree' / 'a'
+        path.mkdir(parents=True)
+        host.mounter.export_below('127.0.0.1', path.parent, by_handles=True)
+        assert host.run('mount', '-t', 'nfs', '127.0.0.1:%s' % path,
+                        str(host.point)).returncode == 0
+        return path
+
+    def is_stale(self):
+        return pytest.raises(OSError, match='Stale file handle')
+
+    def test_it_is_a_mount_as_others_are(self, host, export):
+        found = mountinfo.find(str(host.point))
+        assert found.source == '127.0.0.1:%s' % export
+        assert host.mounter.mounted() == {str(host.point): found.source}
+        (host.point / 'x').write_bytes(b'through the mount')
+        assert (export / 'x').read_bytes() == b'through the mount'
+        (host.point / 'x').rename(host.point / 'y')
+        assert os.listdir(export) == ['y']
+        assert host.umount().returncode == 0
+        assert host.mounter.mounted() == {}
+
+    def test_the_folder_is_another_one_now(self, host, export):
+        export.rmdir()
+        export.mkdir()
+        for function in (os.stat, os.statvfs, os.listdir):
+            with self.is_stale():
+                function(host.point)
+        with self.is_stale():
+            (host.point / 'x').write_bytes(b'')
+        assert os.listdir(export) == []
+        assert host.umount().returncode == 0
+
+    def test_an_open_file_is_another_one_now(self, host, export):
+        (export / 'x').write_bytes(b'old')
+        with open(host.point / 'x', 'r+b', buffering=0) as stream:
+            (export / 'new').write_bytes(b'new')
+            (export / 'new').rename(export / 'x')
+            for function in (stream.read, lambda: stream.write(b'lost'),
+                             lambda: stream.truncate(0),
+                             lambda: os.fsync(stream.fileno())):
+                with self.is_stale():
+                    function()
+        assert (host.point / 'x').read_bytes() == b'new'
+
+    def test_in_the_midst(self, host, export):
+        """It is replaced right before a request, which comes too late."""
+        (export / 'x').write_bytes(b'kept')
+        host.mounter.replace_at('write')
+        assert (host.point / 'x').read_bytes() == b'kept'
+        assert host.mounter.replacing() == ['write']
+        with open(host.point / 'x', 'r+b', buffering=0) as stream:
+            with self.is_stale():
+                stream.write(b'lost')
+        assert host.mounter.replacing() == []
+        assert (export / 'x').read_bytes() == b'kept'
+        (host.point / 'x').write_bytes(b'new')
+        assert os.listdir(export) == ['x']
+
+
 def test_others_see_what_is_written(host):
     host.mount()
     (host.point / 'there').write_bytes(b'through the mount')

@@ -20,6 +20,7 @@
     user_mount         remote mounts where the kernel has no NFS client
       mount_program    what stands in front of mount(8) and umount(8)
       mountd           the process that holds the mounts, and misbehaves
+      handle_mount     a mount that can be stale
     small_fs           file systems of a given size, on loop devices
     undertaker         ends processes when everybody else is dead
     misbehaviour       how a hypervisor lets Cinder down

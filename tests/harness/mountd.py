@@ -21,7 +21,8 @@ A mount is a ``mergerfs`` of one branch, which passes all on to the folder
 that plays the export. It keeps errors (ENOSPC, EEXIST), sparse files, locks
 and sizes as they are, which sshfs does not; and it takes any name for its
 source, so that mountinfo shows ``host:/export``, which bindfs does not.
-Stopped (SIGSTOP) it is a server that has gone silent.
+Stopped (SIGSTOP) it is a server that has gone silent. One "by handles" is
+served by this process itself, see handle_mount.
 """
 
 import json
@@ -36,6 +37,7 @@ import time
 
 from remotefs_drivers.embedded import keeper
 from remotefs_drivers.embedded import mounts
+from tests.harness import handle_mount
 
 # How an export answers to being mounted.
 SERVE = 'serve'
@@ -55,9 +57,10 @@ _TICK = 0.02
 class Export:
     """A folder that plays an export, and how it does so."""
 
-    def __init__(self, path, read_only=False):
+    def __init__(self, path, read_only=False, by_handles=False):
         self.path = path
         self.read_only = read_only
+        self.by_handles = by_handles
         self.behaviour = SERVE
         self.text = ''
 
@@ -131,7 +134,9 @@ class Host:
     def __init__(self):
         self._lock = threading.RLock()
         self._exports = {}
-        self._trees = set()
+        # What stands before the folder's name -> whether by handles.
+        self._trees = {}
+        self._replacing = []
         self._mounts = {}
         self._calls = []
 
@@ -151,18 +156,19 @@ class Host:
         with self._lock:
             self._exports[share] = Export(path, read_only)
 
-    def do_export_below(self, address, folder):
+    def do_export_below(self, address, folder, by_handles):
         with self._lock:
-            self._trees.add('%s:%s/' % (address, folder))
+            self._trees['%s:%s/' % (address, folder)] = by_handles
 
     def _export(self, share):
         """Export of a share, or None where there is none."""
         with self._lock:
             export = self._exports.get(share)
-            if export is None and any(map(share.startswith, self._trees)):
+            tree = next(filter(share.startswith, self._trees), None)
+            if export is None and tree is not None:
                 path = share.partition(':')[2]
                 if os.path.isdir(path):
-                    export = Export(path)
+                    export = Export(path, by_handles=self._trees[tree])
             return export
 
     def do_behave(self, share, behaviour, text):
@@ -175,6 +181,12 @@ class Host:
             for mount in self._alive().values():
                 if mount.share == share:
                     mount.send(number)
+
+    def do_replace_at(self, request):
+        self._replacing.append(request)
+
+    def do_replacing(self):
+        return list(self._replacing)
 
     def do_calls(self):
         return list(self._calls)
@@ -224,7 +236,11 @@ class Host:
         if target in mounts.points():
             return FAILURE, ('mount.nfs: %s is busy or already mounted'
                              % target)
-        mount = Mount(share, export, target, 'ro' in options.split(','))
+        if export.by_handles:
+            mount = handle_mount.Mount(share, export, target,
+                                       self._replacing)
+        else:
+            mount = Mount(share, export, target, 'ro' in options.split(','))
         text = mount.wait()
         if text:
             return SYSTEM, text

@@ -102,12 +102,27 @@ class UserMount:
         self._ask('export', share=share, path=str(path),
                   read_only=read_only)
 
-    def export_below(self, address, folder):
+    def export_below(self, address, folder, by_handles=False):
         """Let each folder below one be mounted as '<address>:<its path>'.
 
         Also those that are made later.
+
+        :param by_handles: what is removed there is stale here, as in NFS
         """
-        self._ask('export_below', address=address, folder=str(folder))
+        self._ask('export_below', address=address, folder=str(folder),
+                  by_handles=by_handles)
+
+    def replace_at(self, request):
+        """Let another file take a file's place, where mounts are by handles.
+
+        :param request: the one that comes too late, by its name in
+                        remotefs_drivers.embedded.gpfs.kernel.OPCODES; once
+        """
+        self._ask('replace_at', request=request)
+
+    def replacing(self):
+        """Requests of replace_at that nobody has made yet."""
+        return self._ask('replacing')
 
     def serve(self, share):
         """Mounting works from now on; mounts that hang come to an end."""
