@@ -338,6 +338,11 @@ class ImageRefused(exception.ImageUnacceptable):
     message = _('Image %(image_id)s is refused: %(reason)s')
 
 
+class UploadFailed(exception.RemoteFSException):
+    message = _('%(path)s of volume %(volume)s could not be copied into '
+                'image %(image_id)s: %(reason)s')
+
+
 class CommandFailed(exception.RemoteFSException):
     message = _('%(program)s failed with exit code %(exit_code)s: '
                 '%(stderr)s (command: %(command)s)')

@@ -194,7 +194,8 @@ class GPFSDriver(gpfs_groups.GroupDriver):
             try:
                 file.fill(path, source_format)
             except errors.CommandFailed as error:
-                raise images.not_copied(image_meta['id'], error)
+                raise images.not_copied(image_meta['id'], volume.id,
+                                        error)
 
     # Moving
 

@@ -19,6 +19,8 @@ What goes to Glance is converted by the volume's recorded format.
 """
 
 import contextlib
+import errno
+import io
 import os
 
 from cinder import exception
@@ -98,6 +100,7 @@ def upload(context, image_service, image_meta, volume, path, file_format,
     :param path: of a standalone raw or qcow2 file
     :param file_format: its recorded format
     :param run: runs operations: command.run or alike
+    :raises UploadFailed: when the file cannot be read
     """
     wanted = image_utils.fixup_disk_format(image_meta['disk_format'])
     compress = image_meta.get('container_format') == 'compressed'
@@ -110,10 +113,13 @@ def upload(context, image_service, image_meta, volume, path, file_format,
         _send(context, image_service, image_meta, volume, path)
         return
     with image_utils.temporary_file(prefix='vol_upload_') as converted:
-        image.export(path, file_format, converted, wanted,
-                     compress=(wanted == 'qcow2' and
-                               CONF.image_compress_on_upload)
-                     ).run(run, **progress)
+        try:
+            image.export(path, file_format, converted, wanted,
+                         compress=(wanted == 'qcow2' and
+                                   CONF.image_compress_on_upload)
+                         ).run(run, **progress)
+        except (errors.CommandFailed, errors.CommandTimeout) as error:
+            raise _not_uploaded(image_meta, volume, path, error)
         if compress:
             accelerator.ImageAccel(converted, converted).compress_img(
                 run_as_root=False)
@@ -121,12 +127,48 @@ def upload(context, image_service, image_meta, volume, path, file_format,
 
 
 def _send(context, image_service, image_meta, volume, path):
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, 'rb') as stream:
+    def failed(error):
+        return _not_uploaded(image_meta, volume, path, '%s (%s)' % (
+            error.strerror, errno.errorcode.get(error.errno, '?')))
+    with _File(path, failed) as file:
+        stream = io.BufferedReader(file, os.fstat(file.fileno()).st_blksize)
         image_service.update(context, image_meta['id'], {},
                              offload.off_loop(stream),
                              store_id=_store(volume),
                              base_image_ref=_base_image(volume))
+
+
+class _File(io.FileIO):
+    """A file to be sent; who sends it would take its errors for the network's.
+
+    :param failed: returns what is raised instead of an OSError
+    """
+
+    def __init__(self, path, failed):
+        self._failed = failed
+        self._try(super().__init__, path, opener=_open_itself)
+
+    def readinto(self, buffer):
+        return self._try(super().readinto, buffer)
+
+    def readall(self):
+        return self._try(super().readall)
+
+    def _try(self, function, *args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except OSError as error:
+            raise self._failed(error)
+
+
+def _open_itself(path, flags):
+    """It, and not what a link leads to."""
+    return os.open(path, flags | os.O_NOFOLLOW)
+
+
+def _not_uploaded(image_meta, volume, path, reason):
+    return errors.UploadFailed(volume=volume.id, image_id=image_meta['id'],
+                               path=path, reason=reason)
 
 
 def _store(volume):
@@ -193,8 +235,8 @@ def _check_vmdk(path, image_id):
         raise errors.ImageRefused(image_id=image_id, reason=error.msg)
 
 
-def not_copied(image_id, error):
+def not_copied(image_id, volume_id, error):
     """The error to raise when qemu-img gave up on an image."""
     return errors.ImageRefused(
         image_id=image_id,
-        reason='it cannot be copied into the volume: %s' % error)
+        reason='it cannot be copied into volume %s: %s' % (volume_id, error))

@@ -392,7 +392,7 @@ class RemoteFSDriver(driver.VolumeDriver):
                     file.run(image.convert(local, source_format, path,
                                            file_format))
                 except errors.CommandFailed as error:
-                    raise images.not_copied(image_id, error)
+                    raise images.not_copied(image_id, volume.id, error)
 
     def copy_image_to_encrypted_volume(self, context, volume, image_service,
                                        image_id, disable_sparse=False):

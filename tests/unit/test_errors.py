@@ -89,6 +89,7 @@ CINDERS = {
     'SnapshotReferenceInvalid': 'ManageExistingInvalidReference',
     # The create flow tells the user, by a message of its own.
     'ImageRefused': 'ImageUnacceptable',
+    'UploadFailed': 'RemoteFSException',
     'CommandFailed': 'RemoteFSException',
     'CommandTimeout': 'RemoteFSException',
     'CommandAborted': 'RemoteFSException',

@@ -198,9 +198,32 @@ class TestUpload:
     def test_a_link_is_not_followed(self, upload, path, glance):
         os.rename(path, path + '.target')
         os.symlink(path + '.target', path)
-        with pytest.raises(OSError):
+        with pytest.raises(errors.UploadFailed, match='ELOOP'):
             upload('raw', 'raw')
         assert glance.uploads == []
+
+    @pytest.mark.parametrize('size', [-1, 65536])
+    def test_a_file_that_cannot_be_read(self, upload, path, glance, size):
+        """Whose it is is said, whatever the way to Glance makes of it."""
+        def update(context, image_id, image_meta, data, **fields):
+            # A folder can be opened, and not be read.
+            folder = os.open(os.path.dirname(path), os.O_RDONLY)
+            os.dup2(folder, data.fileno())
+            os.close(folder)
+            data.read(size)
+        glance.update = update
+        with pytest.raises(errors.UploadFailed, match=(
+                '%s of volume [-0-9a-f]+ could .* the-image: .*EISDIR'
+                % path)):
+            upload('raw', 'raw')
+
+    def test_one_that_cannot_be_converted(self, upload, run, path):
+        run.broken['qemu-img convert'] = errors.CommandFailed(
+            program='qemu-img', exit_code=1, stderr='error while reading',
+            command='x')
+        with pytest.raises(errors.UploadFailed, match=(
+                '%s of volume .*while reading' % path)):
+            upload('qcow2', 'raw')
 
     def test_a_file_that_only_root_can_read(self, upload, run, monkeypatch):
         """As root it is made; a copy of it can be read."""
@@ -231,6 +254,7 @@ def _remember(self, src, dest):
 
 
 def test_not_copied():
-    error = images.not_copied('the-image', KeyError('no room'))
+    error = images.not_copied('the-image', 'the-volume', KeyError('no room'))
     assert isinstance(error, errors.ImageRefused)
-    assert 'the-image' in str(error) and 'no room' in str(error)
+    for words in 'the-image', 'the-volume', 'no room':
+        assert words in str(error)
