@@ -43,16 +43,17 @@ class Place:
 
     :param stack: contextlib.ExitStack, ends it
     :param root: the folder of the shares, on the appliance
+    :param by_handles: see user_mount.UserMount.export_below
     :ivar box: an appliance of its own, to look at it
     :ivar base: of the mount points
     """
 
-    def __init__(self, stack, folder, root):
+    def __init__(self, stack, folder, root, by_handles=False):
         self.root = root
         self.base = os.path.join(str(folder), 'mnt')
         self.mounter = stack.enter_context(
             user_mount.UserMount(os.path.join(str(folder), 'mounter')))
-        self.mounter.export_below(ADDRESS, self.root)
+        self.mounter.export_below(ADDRESS, self.root, by_handles)
 
     def options(self, **own):
         """Of a backend, without the driver."""
@@ -106,10 +107,10 @@ class Place:
 class FolderPlace(Place):
     """A box whose shares are folders."""
 
-    def __init__(self, stack, folder, kind='dependent'):
+    def __init__(self, stack, folder, kind='dependent', by_handles=False):
         root = os.path.join(str(folder), 'box')
         os.makedirs(root)
-        super().__init__(stack, folder, root)
+        super().__init__(stack, folder, root, by_handles)
         self.kind = kind
         self.box = folders.at(root, kind=kind)
 

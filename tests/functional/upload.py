@@ -10,7 +10,8 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""Volume to image by a driver alone, to an image service that keeps a file."""
+"""Images by a driver alone, with an image service that keeps one in a file.
+"""
 
 import os
 import shutil
@@ -18,11 +19,28 @@ import shutil
 IMAGE_ID = '11111111-2222-4333-8444-555555555555'
 
 
-class _Images:
-    """Takes what is uploaded, as cinder.image.glance does."""
+class Images:
+    """One raw image, as cinder.image.glance gives and takes it.
+
+    :param path: of the file that it is in, or will be
+    """
+
+    temp_images = None
 
     def __init__(self, path):
-        self._path = path
+        self._path = str(path)
+
+    def show(self, context, image_id):
+        return {'id': image_id, 'disk_format': 'raw',
+                'container_format': 'bare',
+                'size': os.path.getsize(self._path), 'properties': {}}
+
+    def get_location(self, context, image_id):
+        return None, None
+
+    def download(self, context, image_id, data=None, **fields):
+        with open(self._path, 'rb') as stream:
+            shutil.copyfileobj(stream, data)
 
     def update(self, context, image_id, image_meta, data, **fields):
         assert image_id == IMAGE_ID
@@ -34,7 +52,7 @@ def upload(one, disk_format):
     """Upload the volume of a story; returns the path of what arrived."""
     path = os.path.join(one._folder, 'uploaded.' + disk_format)
     one.driver.copy_volume_to_image(
-        one.rig.context, one.reload(), _Images(path),
+        one.rig.context, one.reload(), Images(path),
         {'id': IMAGE_ID, 'disk_format': disk_format,
          'container_format': 'bare'})
     return path
