@@ -244,10 +244,13 @@ def take_snapshot(name, snapshot, new_name):
 def lend(name, size):
     """Make a share, for a while, of what a volume holds just now."""
     lent = temporary(name)
-    gone = (share_steps.DropShare(lent),
-            share_steps.PruneSnapshot(name, lent))
+    pruned = share_steps.PruneSnapshot(name, lent)
+    gone = (share_steps.DropShare(lent), pruned)
     return _plan('read',
-                 prepare=(share_steps.TakeSnapshot(name, lent),
+                 # An appliance may have called it in use the last time,
+                 # although its clone had gone.
+                 prepare=(pruned,
+                          share_steps.TakeSnapshot(name, lent),
                           share_steps.CloneShare(lent, name, lent, size)),
                  finish=gone, undo=gone, journal=True)
 

@@ -81,7 +81,8 @@ PLANS = {
         (steps.DropCopy(V), steps.DropShare(LENT)), True),
     'lend': (
         sharing.lend(V, SIZE),
-        (steps.TakeSnapshot(V, LENT),
+        # What may be left of the last time.
+        (steps.PruneSnapshot(V, LENT), steps.TakeSnapshot(V, LENT),
          steps.CloneShare(LENT, V, LENT, SIZE)),
         (steps.DropShare(LENT), steps.PruneSnapshot(V, LENT)),
         (steps.DropShare(LENT), steps.PruneSnapshot(V, LENT)), True),

@@ -12,6 +12,8 @@
 
 """The executor where an appliance does the steps: no table, no files."""
 
+import dataclasses
+
 import pytest
 
 from remotefs_drivers.chain import sharing
@@ -22,7 +24,9 @@ from tests.unit import executing
 V = 'volume-1'
 INTENT = executing.INTENT
 LEND, CREATE = sharing.lend(V, 4096), sharing.create(V, 4096)
-TAKE, CLONE = LEND.prepare
+# Without the step before these, so that there is one of each.
+TAKE, CLONE = LEND.prepare[1:]
+LEND = dataclasses.replace(LEND, prepare=(TAKE, CLONE))
 DROP, PRUNE = LEND.undo
 MAKE_SHARE, MAKE_FILE = CREATE.prepare
 WRITE, REMOVE = ('write_atomic', INTENT), ('remove', INTENT)
