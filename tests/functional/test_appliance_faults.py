@@ -12,8 +12,7 @@
 """ApplianceNfsDriver where the box, or the way to it, does not do its part.
 
 The box is one of folders. Where it does not matter how shares are mounted,
-they are by links (see tests.harness.linked_mounts), and nobody has to be
-root.
+they are by links (see appliance_worlds), and nobody has to be root.
 """
 
 import collections
@@ -23,18 +22,14 @@ import os
 import threading
 
 from cinder import exception
-from cinder import objects
 import pytest
 
 from remotefs_drivers import appliance
-from remotefs_drivers.embedded import folders
 from remotefs_drivers.embedded.folders import faults
 from remotefs_drivers import errors
 from tests.functional import appliance_places
-from tests.functional import content
-from tests.harness import linked_mounts
+from tests.functional import appliance_worlds
 
-GIB, MIB = content.GIB, content.MIB
 #: Seconds.
 QUICK = {'appliance_share_timeout': 2, 'appliance_mount_timeout': 3}
 _THREADS = 8
@@ -44,7 +39,10 @@ ANSWERS = {
     'create_share': ('ApplianceShareExists', 'ApplianceFull'),
     'delete_share': ('ApplianceShareInUse',),
     'resize_share': ('ApplianceShareMissing', 'ApplianceFull'),
+    'rename_share': ('ApplianceShareMissing', 'ApplianceShareExists',
+                     'ApplianceUnsupported'),
     'find_share': (),
+    'list_shares': (),
     'create_snapshot': ('ApplianceShareMissing', 'ApplianceSnapshotExists',
                         'ApplianceFull'),
     'delete_snapshot': ('ApplianceSnapshotInUse',),
@@ -57,163 +55,51 @@ ANSWERS = {
     'roll_back': ('ApplianceSnapshotMissing', 'ApplianceRollbackRefused',
                   'ApplianceUnsupported'),
 }
-#: Of a snapshot on which nothing hangs that is not so.
-UNTRUE = {('delete_snapshot', 'ApplianceSnapshotInUse'),
-          ('delete', 'ApplianceSnapshotInUse')}
 #: What any method may meet with.
 ANY = ('ApplianceDenied', 'ApplianceHostKeyChanged', 'ApplianceNotReady')
 
 
-class LinkedPlace(appliance_places.FolderPlace):
-    """As FolderPlace, and shares are mounted by links."""
-
-    def __init__(self, folder, kind='dependent'):
-        self.root = os.path.join(str(folder), 'box')
-        self.base = os.path.join(str(folder), 'mnt')
-        self.kind = kind
-        os.makedirs(self.root)
-        self.box = folders.at(self.root, kind=kind)
-
-    def mounter_of(self, driver):
-        return linked_mounts.Mounter(
-            driver.configuration.appliance_mount_point_base, self.root,
-            appliance_places.ADDRESS)
-
-    def mounted(self):
-        return set(os.listdir(self.base)) - {appliance_places.HOME}
+@pytest.fixture
+def kind():
+    """Of the box, see remotefs_drivers.embedded.folders.rules."""
+    return 'dependent'
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    place = LinkedPlace(tmp_path)
+def place(tmp_path, monkeypatch, kind):
+    place = appliance_worlds.LinkedPlace(tmp_path, kind)
     monkeypatch.setattr(appliance.ApplianceNfsDriver, '_make_mounter',
                         lambda driver: place.mounter_of(driver))
     return place
 
 
 @pytest.fixture
-def world(rig, place):
-    return World(rig, place, place.driver(rig, **QUICK))
+def world(rig, place, tmp_path):
+    return appliance_worlds.World(rig, place, place.driver(rig, **QUICK),
+                                  tmp_path)
 
 
-class World:
-    """A volume with a snapshot, copies of both, and what is done to them."""
-
-    def __init__(self, rig, place, driver):
-        self.rig, self.place, self.driver = rig, place, driver
-        self.volume = rig.volume(driver)
-        self.write(1)
-        self.snapshot = rig.snapshot(driver, self.volume)
-        self.copy = self.copied(snapshot=self.snapshot)
-        self.write(2)
-        self.clone = self.copied()
-        self.alone = rig.volume(driver)
-        self.mark = rig.snapshot(driver, self.alone)
-        self.going = None
-        self.kept = {place.path(volume): [pattern] for volume, pattern in (
-            (self.volume, 2), (self.copy, 1), (self.clone, 2),
-            (self.alone, 0))}
-
-    def write(self, pattern):
-        content.put_at(self.place.path(self.volume), bytes([pattern]) * MIB,
-                       MIB)
-
-    def copied(self, snapshot=None):
-        volume = self.new_copy(snapshot)
-        self.make_copy(volume, snapshot)
-        volume.status = 'available'
-        volume.save()
-        return volume
-
-    def new_copy(self, snapshot=None):
-        origin = ({'snapshot_id': snapshot.id} if snapshot else
-                  {'source_volid': self.volume.id})
-        return self.rig.new_volume(self.driver, 2, **origin)
-
-    def make_copy(self, volume, snapshot=None):
-        volume.update(
-            self.driver.create_volume_from_snapshot(volume, snapshot)
-            if snapshot else
-            self.driver.create_cloned_volume(volume, self.volume))
-
-    def check(self):
-        """What there is holds what it should; nothing else is there."""
-        for path, patterns in self.kept.items():
-            if path == self.going and not os.path.exists(path):
-                # It was done, and the answer was lost.
-                continue
-            with open(path, 'rb') as stream:
-                stream.seek(MIB)
-                assert stream.read(MIB) in [bytes([each]) * MIB
-                                            for each in patterns]
-            assert os.listdir(os.path.dirname(path)) == ['volume']
-        assert self.place.mounted() == set()
-
-    def shape(self):
-        """How many snapshots each share has."""
-        return sorted(map(len, self.place.shares().values()))
-
-    # The verbs; each returns a function, which can be called again
-
-    def create(self):
-        volume = self.rig.new_volume(self.driver)
-        return lambda: self.driver.create_volume(volume)
-
-    def create_snapshot(self):
-        snapshot = self.rig.new_snapshot(self.volume)
-        return lambda: self.driver.create_snapshot(snapshot)
-
-    def delete_snapshot(self):
-        return lambda: self.driver.delete_snapshot(self.mark)
-
-    def let_snapshot_wait(self):
-        return lambda: self.driver.delete_snapshot(self.snapshot)
-
-    def copy_volume(self):
-        volume = self.new_copy()
-        return lambda: self.make_copy(volume)
-
-    def copy_snapshot(self):
-        volume = self.new_copy(self.snapshot)
-        return lambda: self.make_copy(volume, self.snapshot)
-
-    def extend(self):
-        return lambda: self.driver.extend_volume(self.volume, 3)
-
-    def revert(self):
-        return lambda: self.driver.revert_to_snapshot(
-            self.rig.context, self.alone, self.mark)
-
-    def revert_past(self):
-        """A newer snapshot, on which a copy hangs, stays.
-
-        When it fails, the volume holds the one or the other.
-        """
-        path = self.place.path(self.volume)
-        self.kept[path].append(1)
-
-        def revert():
-            self.driver.revert_to_snapshot(self.rig.context, self.volume,
-                                           self.snapshot)
-            self.kept[path] = [1]
-        return revert
-
-    def delete(self):
-        """Whose snapshots clones hang on."""
-        self.driver.delete_snapshot(self.snapshot)
-        self.going = self.place.path(self.volume)
-        return lambda: self.driver.delete_volume(self.volume)
-
-    def delete_copy(self):
-        self.going = self.place.path(self.clone)
-        return lambda: self.driver.delete_volume(self.clone)
-
-
-#: Verb -> whether it undoes what it did when it fails.
-VERBS = {'create': True, 'create_snapshot': True, 'delete_snapshot': False,
-         'let_snapshot_wait': False, 'copy_volume': True,
-         'copy_snapshot': True, 'extend': True, 'revert': True,
-         'revert_past': True, 'delete': False, 'delete_copy': False}
+#: Those that undo what they did when they fail.
+UNDONE = {'create', 'create_snapshot', 'copy_volume', 'copy_snapshot',
+          'extend', 'revert', 'revert_past', 'upload_attached',
+          'back_up_attached'}
+#: Those that are not done twice, for somebody has the name by then.
+ONCE = {'create', 'create_snapshot', 'copy_volume', 'copy_snapshot',
+        'manage', 'manage_snapshot', 'back_up_attached'}
+#: Where it matters what kind of box it is, and where it does not.
+VARIED = ['copy_volume', 'delete', 'delete_copy', 'delete_snapshot',
+          'let_snapshot_wait', 'revert', 'revert_past']
+ALIKE = ['back_up_attached', 'copy_snapshot', 'create', 'create_snapshot',
+         'extend', 'manage', 'manage_snapshot', 'upload_attached']
+#: Kind, verb, which call: a snapshot is said to be in use, and is not. It is
+#: left to wait, and goes with the next thing that hangs on it, or with its
+#: volume. Others are asked to go again, or it is true.
+UNTRUE = {('independent', 'back_up_attached', 0),
+          ('independent', 'copy_volume', 0),
+          ('independent', 'delete_snapshot', 0),
+          ('independent', 'let_snapshot_wait', 0),
+          ('dependent', 'delete', 1),
+          ('dependent', 'delete_snapshot', 0)}
 
 
 def _told(calls):
@@ -227,69 +113,78 @@ def _told(calls):
                 yield name, {'kind': kind, 'skip': skip}
 
 
-@pytest.mark.parametrize('verb', sorted(VERBS))
-def test_what_an_appliance_may_say(rig, place, world, verb):
-    shape, told = _without_faults(world, verb)
+@pytest.mark.parametrize('kind', appliance_places.KINDS)
+@pytest.mark.parametrize('verb', VARIED)
+def test_what_an_appliance_may_say(world, tmp_path, verb):
+    _try_all(world, tmp_path, verb)
+
+
+@pytest.mark.turns
+@pytest.mark.parametrize('kind', appliance_places.KINDS)
+@pytest.mark.parametrize('verb', ALIKE)
+def test_what_any_appliance_may_say(world, tmp_path, verb):
+    _try_all(world, tmp_path, verb)
+
+
+def _try_all(world, tmp_path, verb):
+    shape, waiting, outcome, told = _without_faults(world, verb)
     assert told
     for name, how in told:
-        if (verb, how.get('error')) in UNTRUE:
-            continue
-        other = World(rig, place, world.driver)
-        _with_fault(other, verb, name, how)
+        other = appliance_worlds.World(world.rig, world.place, world.driver,
+                                       tmp_path)
+        _with_fault(other, verb, name, how, outcome)
         assert other.shape() == shape, (name, how)
-        _delete_all(other)
+        is_untrue = (how.get('error') == 'ApplianceSnapshotInUse' and
+                     (world.place.kind, verb, how['skip']) in UNTRUE)
+        assert other.waiting() == waiting + is_untrue, (name, how)
+        other.delete_all()
 
 
 def _without_faults(world, verb):
-    """(the shape that it leaves, what can go wrong)."""
+    """(shape, waiting, error, if any, and what can go wrong)."""
     act = getattr(world, verb)()
     world.place.box.faults.watch()
-    act()
+    outcome = _outcome(act)
     calls = world.place.box.faults.calls()
     world.check()
-    shape = world.shape()
-    _delete_all(world)
-    return shape, list(_told(calls))
+    shape, waiting = world.shape(), world.waiting()
+    world.delete_all()
+    return shape, waiting, outcome, list(_told(calls))
 
 
-def _with_fault(world, verb, name, how):
-    act = getattr(world, verb)()
-    before = world.shape()
-    world.place.box.faults.add(name, **how)
+def _outcome(act):
+    """The class of what it raises, or None."""
     try:
         act()
     except exception.CinderException as error:
         assert '%' not in str(error), error
-        if VERBS[verb]:
-            assert world.shape() == before, (name, how)
-        is_done = False
-    else:
-        is_done = True
+        return type(error)
+
+
+def _with_fault(world, verb, name, how, outcome):
+    act = getattr(world, verb)()
+    before = world.shape(), world.waiting()
+    world.place.box.faults.add(name, **how)
+    failed = _outcome(act)
+    if failed and verb in UNDONE:
+        assert (world.shape(), world.waiting()) == before, (name, how)
     assert world.place.box.faults.next(name, ()) is None, (name, how)
     world.check()
-    if not is_done or verb not in ('create', 'create_snapshot',
-                                   'copy_volume', 'copy_snapshot'):
-        act()
+    if failed or verb not in ONCE:
+        assert _outcome(act) == outcome, (name, how)
     world.check()
     assert world.place.journals() == []
 
 
-def _delete_all(world):
-    """A user deletes all, and nothing stays."""
-    driver, rig = world.driver, world.rig
-    for name in list(world.place.shares()):
-        volume = objects.Volume.get_by_id(rig.context,
-                                          name.removeprefix('volume-'))
-        for snapshot in (world.snapshot, world.mark):
-            if snapshot.volume_id == volume.id:
-                driver.delete_snapshot(snapshot)
-        for each in world.place.box.find_share(name).snapshots:
-            if each.name.startswith('snapshot-'):
-                world.place.box.delete_snapshot(name, each.name)
-        driver.delete_volume(volume)
-    assert world.place.shares() == {}
-    assert world.place.journals() == []
-    assert world.place.mounted() == set()
+@pytest.mark.parametrize('verb', ['back_up', 'clone_image', 'download',
+                                  'restore', 'upload'])
+def test_what_needs_no_appliance(world, verb):
+    """So none of it can fail by what that says."""
+    act = getattr(world, verb)()
+    world.place.box.faults.watch()
+    act()
+    assert world.place.box.faults.calls() == []
+    world.check()
 
 
 def test_a_box_that_hangs_stops_nobody_else(rig, place, world):
