@@ -52,6 +52,9 @@ class ApplianceNfsDriver(share_managing.ManagingDriver):
         """:raises ApplianceError: when the appliance is not as it should be
         """
         self._own = settings.read_appliance(self.configuration)
+        if self._appliance is not None:
+            # It was there, but not all that Cinder did next went well.
+            self._appliance.close()
         self._appliance = loading.load(self._own.type, self.configuration)
         self._appliance.check()
         self.vendor_name = self._appliance.vendor_name or self.vendor_name

@@ -124,7 +124,12 @@ class Appliance(abc.ABC):
                 getattr(Appliance, method))
 
     def close(self):
-        """Let go of connections; the next call makes new ones."""
+        """Let go of connections; the next call makes new ones.
+
+        Called before another one takes its place: Cinder sets a driver up
+        several times where it fails (``reinit_driver_count``). A driver is
+        not told that its service ends, so they must end with the process.
+        """
 
     # Shares
 

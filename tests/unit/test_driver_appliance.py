@@ -494,6 +494,16 @@ class TestStart:
         monkeypatch.setattr(box, 'find_share', lambda name: answers.pop(0))
         assert driver._find_home().name == HOME
 
+    def test_it_is_tried_again(self, built, driver, monkeypatch):
+        """As Cinder does; nobody else lets go of the connections."""
+        closed = []
+        monkeypatch.setattr(folders.FolderAppliance, 'close',
+                            lambda self: closed.append(self))
+        first = driver._appliance
+        driver.do_setup(None)
+        assert driver._appliance is not first
+        assert [each.faults for each in closed] == [first.faults]
+
     @pytest.mark.parametrize('options, words', [
         ({'appliance_type': 'none'}, '"none" cannot be used'),
         ({'appliance_type': None}, 'it is not set'),
