@@ -35,7 +35,7 @@ The rooms, from the top; each imports only from those below it::
     attachments     the recorded attachments, which follow the active file
     locks           locks on volumes
     share/          which shares there are, mounting, capacity, choice
-    settings        what the operator configured, frozen
+    settings/       what the operator configured, frozen
     connections     what hosts are told that attach a volume
     options         all options
     privileged      what needs root, in a privsep context of its own

@@ -24,7 +24,7 @@ from remotefs_drivers import connections
 from remotefs_drivers import errors
 from remotefs_drivers import options
 from remotefs_drivers.remotefs import share_managing
-from remotefs_drivers import settings
+from remotefs_drivers.settings import appliance as appliance_settings
 from remotefs_drivers.share import sources
 from remotefs_drivers.share import table
 from remotefs_drivers.share import visiting
@@ -51,7 +51,7 @@ class ApplianceNfsDriver(share_managing.ManagingDriver):
     def do_setup(self, context):
         """:raises ApplianceError: when the appliance is not as it should be
         """
-        self._own = settings.read_appliance(self.configuration)
+        self._own = appliance_settings.read(self.configuration)
         if self._appliance is not None:
             # It was there, but not all that Cinder did next went well.
             self._appliance.close()
@@ -73,8 +73,8 @@ class ApplianceNfsDriver(share_managing.ManagingDriver):
             return self._appliance.find_share(name)
 
     def _read_settings(self):
-        return settings.read_common_of_appliance(self.configuration,
-                                                 self.volume_backend_name)
+        return appliance_settings.read_common(self.configuration,
+                                              self.volume_backend_name)
 
     def _make_source(self):
         return sources.Fixed('appliance_journal_share', [self._home])

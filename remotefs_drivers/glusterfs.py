@@ -24,7 +24,7 @@ from cinder import interface
 from remotefs_drivers import connections
 from remotefs_drivers import options
 from remotefs_drivers import remotefs
-from remotefs_drivers import settings
+from remotefs_drivers.settings import glusterfs as glusterfs_settings
 from remotefs_drivers.share import gluster
 from remotefs_drivers.share import sources
 from remotefs_drivers import states
@@ -48,7 +48,7 @@ class GlusterfsDriver(remotefs.RemoteFSSnapDriverDistributed):
         return options.nas_opts + options.glusterfs_opts
 
     def do_setup(self, context):
-        self._own = settings.read_glusterfs(self.configuration)
+        self._own = glusterfs_settings.read(self.configuration)
         self.driver_volume_type = self._own.attach_type
         super().do_setup(context)
 

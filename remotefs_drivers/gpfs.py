@@ -33,7 +33,7 @@ from remotefs_drivers import gpfs_site
 from remotefs_drivers import images
 from remotefs_drivers import options
 from remotefs_drivers import privileged
-from remotefs_drivers import settings
+from remotefs_drivers.settings import gpfs as gpfs_settings
 from remotefs_drivers.share import capacity
 from remotefs_drivers.share import gpfs as share_gpfs
 from remotefs_drivers.share import sources
@@ -71,7 +71,7 @@ class GPFSDriver(gpfs_groups.GroupDriver):
 
     def do_setup(self, context):
         """:raises GpfsNotReady: when GPFS is not as it should be"""
-        self._own = settings.read_gpfs(self.configuration)
+        self._own = gpfs_settings.read(self.configuration)
         self._commands = commands.Commands(
             programs.run if os.geteuid() == 0 else privileged.run_gpfs)
         self.driver_volume_type = self._own.attach_type
@@ -81,8 +81,8 @@ class GPFSDriver(gpfs_groups.GroupDriver):
         super().do_setup(context)
 
     def _read_settings(self):
-        return settings.read_common_of_gpfs(self.configuration,
-                                            self.volume_backend_name)
+        return gpfs_settings.read_common(self.configuration,
+                                         self.volume_backend_name)
 
     def _make_source(self):
         self._share = table.Share(self._own.mount_point_base)

@@ -33,7 +33,7 @@ _PACKED = ('compressed',)
 def find(own, commands, image_meta):
     """The path of an image's file, if it is there and in GPFS.
 
-    :param own: settings.Gpfs
+    :param own: settings.gpfs.Gpfs
     :param commands: gpfs_commands.Commands
     :returns: None where the image has to be downloaded
     """

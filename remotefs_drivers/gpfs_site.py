@@ -41,7 +41,7 @@ def look(commands, own, backend):
     """Look whether all is there.
 
     :param commands: gpfs_commands.Commands
-    :param own: settings.Gpfs
+    :param own: settings.gpfs.Gpfs
     :param backend: its name, for messages
     :returns: Site
     :raises GpfsNotReady: with the reason, and what the operator can do

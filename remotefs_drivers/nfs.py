@@ -22,7 +22,7 @@ from os_brick.remotefs import remotefs as remotefs_brick
 from remotefs_drivers import connections
 from remotefs_drivers import options
 from remotefs_drivers import remotefs
-from remotefs_drivers import settings
+from remotefs_drivers.settings import nfs as nfs_settings
 from remotefs_drivers.share import mounter
 from remotefs_drivers.share import sources
 from remotefs_drivers.share import table
@@ -43,7 +43,7 @@ class NfsDriver(remotefs.RemoteFSSnapDriverDistributed):
         return options.nas_opts + options.nfs_opts
 
     def do_setup(self, context):
-        self._own = settings.read_nfs(self.configuration)
+        self._own = nfs_settings.read(self.configuration)
         super().do_setup(context)
 
     def _make_source(self):

@@ -83,7 +83,7 @@ class Assistant:
     """Has the guest of a volume do its part for one snapshot.
 
     :param snapshot: objects.Snapshot, in the state "creating" or "deleting"
-    :param settings: settings.Settings
+    :param settings: settings.common.Settings
     """
 
     def __init__(self, snapshot, settings):

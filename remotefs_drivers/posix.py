@@ -24,7 +24,7 @@ from cinder import interface
 from remotefs_drivers import connections
 from remotefs_drivers import options
 from remotefs_drivers import remotefs
-from remotefs_drivers import settings
+from remotefs_drivers.settings import posix as posix_settings
 from remotefs_drivers.share import directories
 from remotefs_drivers.share import sources
 from remotefs_drivers.share import table
@@ -46,7 +46,7 @@ class PosixDriver(remotefs.RemoteFSSnapDriverDistributed):
         return options.nas_opts + options.posix_opts
 
     def do_setup(self, context):
-        self._own = settings.read_posix(self.configuration)
+        self._own = posix_settings.read(self.configuration)
         self.driver_volume_type = self._own.attach_type
         super().do_setup(context)
 

@@ -27,7 +27,7 @@ from remotefs_drivers.appliances import rest_api
 from remotefs_drivers.appliances import rest_channel
 from remotefs_drivers import errors
 from remotefs_drivers import options
-from remotefs_drivers import settings
+from remotefs_drivers.settings import appliance_rest as rest_settings
 
 #: How often a request is made, and the seconds between the first two.
 _ATTEMPTS = 4
@@ -41,7 +41,7 @@ class RestAppliance(interface.Appliance):
 
     def __init__(self, configuration):
         super().__init__(configuration)
-        self._settings = settings.read_appliance_rest(configuration)
+        self._settings = rest_settings.read(configuration)
         self._channel = rest_channel.Channel(
             self._settings.host, self._settings.port, self._settings.ca_file,
             self._settings.timeout)

@@ -30,7 +30,7 @@ from remotefs_drivers.appliances import interface
 from remotefs_drivers.appliances import ssh
 from remotefs_drivers import errors
 from remotefs_drivers import options
-from remotefs_drivers import settings
+from remotefs_drivers.settings import appliance_ssh as ssh_settings
 
 # What a limit has room for besides the file: its maps and the root folder.
 _PART = 64
@@ -58,7 +58,7 @@ class ScriptedAppliance(interface.Appliance):
 
     def __init__(self, configuration):
         super().__init__(configuration)
-        self._settings = settings.read_appliance_ssh(configuration)
+        self._settings = ssh_settings.read(configuration)
         self._line = ssh.Line(self.name, ssh.Access(
             self._settings.host, self._settings.port, self._settings.login,
             self._settings.password, self._settings.key,

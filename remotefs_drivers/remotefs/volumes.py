@@ -41,7 +41,7 @@ from remotefs_drivers import options
 from remotefs_drivers import privileged
 from remotefs_drivers.qemu import command
 from remotefs_drivers.qemu import image
-from remotefs_drivers import settings
+from remotefs_drivers.settings import common as common_settings
 from remotefs_drivers.share import choice
 from remotefs_drivers.share import rights
 from remotefs_drivers.share import shares
@@ -100,9 +100,9 @@ class RemoteFSDriver(driver.VolumeDriver):
     # What a driver for a kind of share must say, or may
 
     def _read_settings(self):
-        """settings.Settings of the backend."""
-        return settings.read(self.configuration, self.driver_prefix,
-                             self.volume_backend_name)
+        """settings.common.Settings of the backend."""
+        return common_settings.read(self.configuration, self.driver_prefix,
+                                    self.volume_backend_name)
 
     def _share_of(self, volume):
         """The share that a volume is on.

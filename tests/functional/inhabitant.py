@@ -24,7 +24,7 @@ from remotefs_drivers import glusterfs
 from remotefs_drivers import locks
 from remotefs_drivers import posix
 from remotefs_drivers import remotefs
-from remotefs_drivers import settings
+from remotefs_drivers.settings import posix as posix_settings
 from tests.functional import content
 from tests.harness import backends
 from tests.harness import turns
@@ -47,7 +47,7 @@ class OneHostDriver(remotefs.RemoteFSSnapDriver):
     _export = posix.PosixDriver._export
 
     def do_setup(self, context):
-        self._own = settings.read_posix(self.configuration)
+        self._own = posix_settings.read(self.configuration)
         super().do_setup(context)
 
 

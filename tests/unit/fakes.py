@@ -22,12 +22,12 @@ import uuid
 
 from remotefs_drivers import errors
 from remotefs_drivers.qemu import header
-from remotefs_drivers import settings
+from remotefs_drivers.settings import common
 from remotefs_drivers.share import table
 from tests.unit import crafted
 
 #: Of a backend with thin raw volumes, secure, one pool for each share.
-SETTINGS = settings.Settings(
+SETTINGS = common.Settings(
     prefix='fake', backend_name='fake', qcow2=False, sparse=True, thick=False,
     share_timeout=5, pool_per_share=True, legacy_format=None,
     secure_operations='true', secure_permissions='true',

@@ -21,7 +21,13 @@ import pytest
 
 from remotefs_drivers import errors
 from remotefs_drivers import options
-from remotefs_drivers import settings
+from remotefs_drivers.settings import appliance
+from remotefs_drivers.settings import appliance_rest
+from remotefs_drivers.settings import common
+from remotefs_drivers.settings import glusterfs
+from remotefs_drivers.settings import nfs
+from remotefs_drivers.settings import posix
+from remotefs_drivers.settings import values
 
 
 @pytest.fixture
@@ -47,8 +53,8 @@ def section(tmp_path, monkeypatch):
 
 
 def test_defaults(section):
-    assert settings.read(section(), 'nfs', 'Generic_NFS') == (
-        settings.Settings(
+    assert common.read(section(), 'nfs', 'Generic_NFS') == (
+        common.Settings(
             prefix='nfs', backend_name='Generic_NFS', qcow2=False,
             sparse=True, thick=False, share_timeout=10, pool_per_share=True,
             legacy_format=None, assisted_create_timeout=600,
@@ -72,20 +78,20 @@ def test_defaults(section):
     ('nas_secure_file_permissions = FALSE', 'secure_permissions', 'false'),
 ])
 def test_what_is_set_counts(section, line, field, value):
-    found = settings.read(section(line), 'nfs', 'x')
+    found = common.read(section(line), 'nfs', 'x')
     assert getattr(found, field) == value
 
 
 def test_other_drivers_options_do_not_count(section):
-    assert not settings.read(section('posix_qcow2_volumes = true'), 'nfs',
-                             'x').qcow2
+    assert not common.read(section('posix_qcow2_volumes = true'), 'nfs',
+                           'x').qcow2
 
 
 def test_backend_defaults_stand_behind_the_section(section):
     made = section('nfs_share_timeout = 3',
                    defaults=['nfs_share_timeout = 4',
                              'nfs_qcow2_volumes = true'])
-    found = settings.read(made, 'nfs', 'x')
+    found = common.read(made, 'nfs', 'x')
     assert (found.share_timeout, found.qcow2) == (3, True)
 
 
@@ -99,23 +105,23 @@ def test_backend_defaults_stand_behind_the_section(section):
 def test_thick(section, provisioning, sparsed, thick):
     made = section('nas_volume_prov_type = %s' % provisioning,
                    'nfs_sparsed_volumes = %s' % sparsed)
-    assert settings.read(made, 'nfs', 'x').thick is thick
+    assert common.read(made, 'nfs', 'x').thick is thick
 
 
 @pytest.mark.parametrize('qcow2, expected', [(True, 'qcow2'),
                                              (False, 'raw')])
 def test_file_format(section, qcow2, expected):
     made = section('nfs_qcow2_volumes = %s' % qcow2)
-    assert settings.read(made, 'nfs', 'x').file_format == expected
+    assert common.read(made, 'nfs', 'x').file_format == expected
 
 
 def test_option_names_for_messages(section):
-    found = settings.read(section(), 'posix', 'x')
+    found = common.read(section(), 'posix', 'x')
     assert found.option('share_timeout') == 'posix_share_timeout'
 
 
 def test_settings_are_frozen(section):
-    found = settings.read(section(), 'nfs', 'x')
+    found = common.read(section(), 'nfs', 'x')
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.thick = True
 
@@ -125,12 +131,12 @@ def test_secure_options_of_the_in_tree_definition(section):
     class Configuration:
         nas_secure_file_operations = 'perhaps'
     with pytest.raises(errors.ShareConfigInvalid, match='"perhaps"'):
-        settings._secure(Configuration, 'nas_secure_file_operations')
+        values.secure(Configuration, 'nas_secure_file_operations')
 
 
 class TestNfs:
     def test_defaults(self, section):
-        assert settings.read_nfs(section()) == settings.Nfs(
+        assert nfs.read(section()) == nfs.Nfs(
             nas_location=None, shares_config='/etc/cinder/nfs_shares',
             mount_point_base='/state/mnt', mount_options=None,
             mount_attempts=3, mount_timeout=60)
@@ -145,7 +151,7 @@ class TestNfs:
         (['nas_share_path = /a'], None),
     ])
     def test_nas_location(self, section, lines, location):
-        assert settings.read_nfs(section(*lines)).nas_location == location
+        assert nfs.read(section(*lines)).nas_location == location
 
     @pytest.mark.parametrize('lines', [
         ['nas_host = nas', 'nas_share_path = a'],
@@ -154,7 +160,7 @@ class TestNfs:
     def test_a_location_that_makes_no_sense(self, section, lines):
         with pytest.raises(errors.ShareConfigInvalid,
                            match='nas_host, nas_share_path'):
-            settings.read_nfs(section(*lines))
+            nfs.read(section(*lines))
 
     @pytest.mark.parametrize('lines, expected', [
         (['nfs_mount_options = vers=3'], 'vers=3'),
@@ -163,26 +169,26 @@ class TestNfs:
          'vers=4'),
     ])
     def test_mount_options(self, section, lines, expected):
-        assert settings.read_nfs(section(*lines)).mount_options == expected
+        assert nfs.read(section(*lines)).mount_options == expected
 
     def test_the_base_is_without_links(self, section, tmp_path):
         """mountinfo knows the real path only."""
         (tmp_path / 'real').mkdir()
         (tmp_path / 'link').symlink_to('real')
         made = section('nfs_mount_point_base = %s/link/' % tmp_path)
-        found = settings.read_nfs(made).mount_point_base
+        found = nfs.read(made).mount_point_base
         assert found == str((tmp_path / 'real').resolve())
 
     @pytest.mark.parametrize('path', ['mnt', './mnt', ''])
     def test_the_base_is_absolute(self, section, path):
         with pytest.raises(errors.ShareConfigInvalid,
                            match='nfs_mount_point_base'):
-            settings.read_nfs(section('nfs_mount_point_base = %s' % path))
+            nfs.read(section('nfs_mount_point_base = %s' % path))
 
 
 class TestGlusterfs:
     def test_what_is_read(self, section):
-        found = settings.read_glusterfs(section(
+        found = glusterfs.read(section(
             'glusterfs_attach_type = nfs',
             'glusterfs_qcow2_volumes = true',
             'glusterfs_nfs_exports = g1:/v=ganesha:/v, '
@@ -200,8 +206,7 @@ class TestGlusterfs:
     def test_what_is_no_export(self, section, pair):
         with pytest.raises(errors.ShareConfigInvalid,
                            match='glusterfs_nfs_exports'):
-            settings.read_glusterfs(section('glusterfs_nfs_exports = '
-                                            + pair))
+            glusterfs.read(section('glusterfs_nfs_exports = ' + pair))
 
     @pytest.mark.parametrize('attach_type, refused', [
         ('nfs', False), ('glusterfs', False), ('local', True),
@@ -211,16 +216,16 @@ class TestGlusterfs:
         made = section('glusterfs_attach_type = ' + attach_type,
                        'glusterfs_qcow2_volumes = true')
         if not refused:
-            settings.read_glusterfs(made)
+            glusterfs.read(made)
             return
         with pytest.raises(errors.ShareConfigInvalid,
                            match='glusterfs_attach_type = nfs'):
-            settings.read_glusterfs(made)
+            glusterfs.read(made)
 
 
 class TestPosix:
     def test_what_is_read(self, section):
-        found = settings.read_posix(section(
+        found = posix.read(section(
             'posix_directories = /srv/b,/srv/a',
             'posix_attach_type = nfs',
             'posix_nfs_exports = /srv/b:nas:/b,/srv/a/:[fd00::1]:/a'))
@@ -239,7 +244,7 @@ class TestPosix:
         ('/', '/'),
     ])
     def test_a_directory_has_one_name(self, section, path, expected):
-        found = settings.read_posix(section('posix_directories = ' + path))
+        found = posix.read(section('posix_directories = ' + path))
         assert found.directories == (expected,)
 
     @pytest.mark.parametrize('lines, option', [
@@ -253,7 +258,7 @@ class TestPosix:
     def test_paths_are_absolute(self, section, lines, option):
         with pytest.raises(errors.ShareConfigInvalid,
                            match='Option %s:' % option):
-            settings.read_posix(section(*lines))
+            posix.read(section(*lines))
 
     @pytest.mark.parametrize('attach_type, qcow2, refused', [
         ('local', 'false', False),
@@ -268,11 +273,11 @@ class TestPosix:
                        'posix_attach_type = %s' % attach_type,
                        'posix_qcow2_volumes = %s' % qcow2)
         if not refused:
-            assert settings.read_posix(made).attach_type == attach_type
+            assert posix.read(made).attach_type == attach_type
             return
         with pytest.raises(errors.ShareConfigInvalid,
                            match='posix_attach_type = nfs'):
-            settings.read_posix(made)
+            posix.read(made)
 
 
 class TestRest:
@@ -280,8 +285,8 @@ class TestRest:
     TOKEN = 'appliance_token = secret'
 
     def test_defaults(self, section):
-        found = settings.read_appliance_rest(section(self.URL, self.TOKEN))
-        assert found == settings.ApplianceRest(
+        found = appliance_rest.read(section(self.URL, self.TOKEN))
+        assert found == appliance_rest.ApplianceRest(
             url='https://nas.example.org', host='nas.example.org', port=443,
             prefix='', token='secret', ca_file=None, timeout=60)
 
@@ -292,7 +297,7 @@ class TestRest:
         ('https://[2001:db8::1]:8443', '2001:db8::1', 8443, ''),
     ])
     def test_a_url(self, section, url, host, port, prefix):
-        found = settings.read_appliance_rest(section(
+        found = appliance_rest.read(section(
             'appliance_url = %s' % url, self.TOKEN))
         assert (found.host, found.port, found.prefix) == (host, port, prefix)
 
@@ -315,21 +320,20 @@ class TestRest:
     def test_what_makes_no_sense(self, section, lines, option):
         with pytest.raises(errors.ShareConfigInvalid,
                            match='Option %s:' % option) as caught:
-            settings.read_appliance_rest(section(*lines))
+            appliance_rest.read(section(*lines))
         assert 'ken"' not in str(caught.value)
 
     def test_the_token_is_not_shown(self, section):
-        found = settings.read_appliance_rest(section(self.URL, self.TOKEN))
+        found = appliance_rest.read(section(self.URL, self.TOKEN))
         assert 'secret' not in repr(found)
 
 
 class TestAppliance:
     def read(self, section, *lines):
-        return settings.read_appliance(section('appliance_type = zfs',
-                                               *lines))
+        return appliance.read(section('appliance_type = zfs', *lines))
 
     def test_defaults(self, section):
-        assert self.read(section) == settings.Appliance(
+        assert self.read(section) == appliance.Appliance(
             type='zfs', journal_share='cinder-journal',
             mount_point_base='/state/mnt', mount_options=None,
             mount_attempts=3, mount_timeout=60)
@@ -351,7 +355,7 @@ class TestAppliance:
     @pytest.mark.parametrize('lines', [[], ['appliance_type =']])
     def test_it_must_be_said_which_it_is(self, section, lines):
         with pytest.raises(errors.ShareConfigInvalid, match='appliance_type'):
-            settings.read_appliance(section(*lines))
+            appliance.read(section(*lines))
 
     def test_a_relative_folder(self, section):
         with pytest.raises(errors.ShareConfigInvalid,
@@ -362,8 +366,8 @@ class TestAppliance:
         """All volumes are raw, and thin, and there is one pool."""
         made = section('appliance_share_timeout = 3',
                        'nas_secure_file_permissions = false')
-        found = settings.read_common_of_appliance(made, 'x')
-        assert found == settings.Settings(
+        found = appliance.read_common(made, 'x')
+        assert found == common.Settings(
             prefix='appliance', backend_name='x', qcow2=False, sparse=True,
             thick=False, share_timeout=3, pool_per_share=False,
             legacy_format='raw', secure_operations='auto',
@@ -375,5 +379,5 @@ class TestAppliance:
     def test_no_thick_volumes(self, section):
         with pytest.raises(errors.ShareConfigInvalid,
                            match='nas_volume_prov_type'):
-            settings.read_common_of_appliance(
+            appliance.read_common(
                 section('nas_volume_prov_type = thick'), 'x')
