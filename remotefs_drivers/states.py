@@ -29,6 +29,8 @@ _GUEST = ('in-use', 'backing-up')
 _DELETE_SNAPSHOT = ('available', 'backing-up', 'deleting', 'downloading')
 _REVERT = ('available', 'reverting')
 _COPYABLE_SNAPSHOT = ('available', 'backing-up', 'restoring')
+#: Migrations that are not under way.
+_NO_MIGRATION = (None, 'success', 'error', 'deleting')
 #: Names of the snapshots that Cinder makes to fill its image cache.
 _OF_IMAGE_CACHE = 'tmp-snap-'
 
@@ -149,6 +151,17 @@ def _refuse_unless(volume, expected):
 def is_attached(volume):
     """Whether a host may have the volume open."""
     return volume.attach_status == 'attached'
+
+
+def is_idle(volume):
+    """Whether no host has the volume, nor is about to, whatever for.
+
+    Before a host is told of it Cinder gives it another status, or a record of
+    the attachment, or of the migration.
+    """
+    return (volume.status == 'available' and not is_attached(volume) and
+            not volume.volume_attachment and
+            volume.migration_status in _NO_MIGRATION)
 
 
 def is_plain_bytes_only(volume):

@@ -31,12 +31,21 @@ def find(names):
     """Name -> the volume, any that Cinder has, that it is, or was, of."""
     ids = {reference.volume_id_of(name): name for name in names}
     ids.pop(None, None)
-    found = {}
-    left = iter(ids)
+    return {ids[volume[field]]: volume
+            for field, volume in _ask(('id', '_name_id'), ids)}
+
+
+def at(locations):
+    """Cinder's volumes that are at one of these locations."""
+    return [volume for __, volume in _ask(('provider_location',), locations)]
+
+
+def _ask(fields, values):
+    """(field, volume) of each that has one of these values in a field."""
+    left = iter(values)
     while chunk := list(itertools.islice(left, _AT_ONCE)):
-        for field in ('id', '_name_id'):
+        for field in fields:
             for volume in objects.VolumeList.get_all(
                     cinder_context.get_admin_context(),
                     filters={field: chunk}):
-                found[ids[volume[field]]] = volume
-    return found
+                yield field, volume

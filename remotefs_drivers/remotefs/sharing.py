@@ -312,8 +312,24 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
 
     def _capacities(self):
         """One, of the appliance; the share with the journals is no pool."""
+        if self.cluster_name:
+            self._let_go()
         self._shares.tidy()
         return {self._home: self._capacity()}
+
+    def _let_go(self):
+        """Unmount what was attached here, and detached by another service.
+
+        One that is attached here again meanwhile is mounted by whoever needs
+        it next.
+        """
+        held = self._shares.held()
+        used = {volume.provider_location for volume in owners.at(held)
+                if not states.is_idle(volume)}
+        for location in held - used:
+            LOG.info('Share %s is no longer attached, and is unmounted',
+                     location)
+            self._shares.release(table.Share(location))
 
     def _capacity(self):
         try:

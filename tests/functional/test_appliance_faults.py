@@ -273,6 +273,37 @@ def test_two_hosts_on_one_box(rig, place, world, tmp_path):
     world.check()
 
 
+def test_detached_by_the_other_host(rig, place, tmp_path):
+    """Of a cluster: the one that it was attached by finds out."""
+    def host(name):
+        return place.driver(
+            rig, cluster='cluster@appliance',
+            appliance_mount_point_base=str(tmp_path / name))
+
+    def mounted(name):
+        return set(os.listdir(tmp_path / name)) - {appliance_places.HOME}
+
+    one, other = host('one'), host('other')
+    volume, kept = rig.volume(one), rig.volume(one)
+    for each in volume, kept:
+        each.update({'status': 'attaching'})
+        each.save()
+        one.create_export(rig.context, each, {})
+    one.get_volume_stats(refresh=True)
+    assert mounted('one') == {volume.name, kept.name}
+    other.remove_export(rig.context, volume)
+    volume.update({'status': 'available'})
+    volume.save()
+    other.get_volume_stats(refresh=True)
+    assert mounted('one') == {volume.name, kept.name}
+    one.get_volume_stats(refresh=True)
+    assert mounted('one') == {kept.name}
+    # The same of one that was deleted.
+    kept.destroy()
+    one.get_volume_stats(refresh=True)
+    assert mounted('one') == set()
+
+
 @pytest.fixture
 def mounting(tmp_path):
     """A FolderPlace, for root: its shares are mounted as NFS ones are."""

@@ -408,6 +408,33 @@ class TestMounts:
         site.driver.ensure_export(None, volume)
         assert site.mounted() == {volume.name}
 
+    @pytest.mark.parametrize('cluster, fields, stays', [
+        # Nobody else could have detached it.
+        (None, {}, True),
+        ('cluster@fake', {}, False),
+        ('cluster@fake', {'status': 'in-use'}, True)])
+    def test_detached_by_another_service(self, site, volume, cluster, fields,
+                                         stays):
+        site.driver.cluster_name = cluster
+        site.driver.create_export(None, volume, {})
+        for name, value in fields.items():
+            setattr(volume, name, value)
+        site.driver.get_volume_stats(refresh=True)
+        assert site.mounted() == ({volume.name} if stays else set())
+
+    def test_deleted_by_another_service(self, site, volume):
+        site.driver.cluster_name = 'cluster@fake'
+        site.driver.create_export(None, volume, {})
+        site.database.remove(volume)
+        site.driver.get_volume_stats(refresh=True)
+        assert site.mounted() == set()
+
+    def test_nothing_is_held(self, site):
+        """Then nobody is asked."""
+        site.driver.cluster_name = 'cluster@fake'
+        site.driver.get_volume_stats(refresh=True)
+        assert site.database.asked == []
+
     def test_what_an_earlier_service_left(self, site, volume):
         used, other = site.volume(), '127.0.0.1:%s' % site.built.folder
         attach(used, {})

@@ -53,6 +53,13 @@ def test_nobody_is_asked_for_nothing(monkeypatch):
     assert owners.find(['volume-x', 'copy-volume-1', '']) == {}
 
 
+def test_by_its_location(database):
+    volumes = [database.add(fakes.Volume(provider_location=each))
+               for each in ('nas:/a', 'nas:/b', None)]
+    assert owners.at({'nas:/b', 'nas:/c'}) == [volumes[1]]
+    assert owners.at([]) == []
+
+
 def test_thousands(database, monkeypatch):
     volumes = [database.add(fakes.Volume()) for __ in range(7)]
     monkeypatch.setattr(owners, '_AT_ONCE', 3)

@@ -172,6 +172,29 @@ def test_is_attached(attach_status, expected):
     assert states.is_attached(volume) is expected
 
 
+@pytest.mark.parametrize('fields, expected', [
+    ({}, True),
+    ({'migration_status': 'success'}, True),
+    ({'migration_status': 'error'}, True),
+    ({'status': 'in-use', 'attach_status': 'attached'}, False),
+    # Another record than its own.
+    ({'attach_status': 'attached'}, False),
+    ({'volume_attachment': [fakes.Attachment()]}, False),
+    ({'status': 'reserved'}, False),
+    ({'status': 'attaching'}, False),
+    ({'status': 'detaching'}, False),
+    ({'status': 'backing-up'}, False),
+    ({'status': 'uploading'}, False),
+    # Cinder attaches these without a word.
+    ({'migration_status': 'starting'}, False),
+    ({'migration_status': 'migrating'}, False),
+    ({'migration_status': 'target:1'}, False),
+    ({'migration_status': 'completing'}, False),
+])
+def test_is_idle(fields, expected):
+    assert states.is_idle(fakes.Volume(**fields)) is expected
+
+
 @pytest.mark.parametrize('status, expected', [
     ('error_managing_deleting', True), ('error_managing', False),
     ('deleting', False), ('available', False)])
