@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 
+from tests.harness import sweeper
 from tests.harness import users
 
 USER = 'remotefs-test'
@@ -42,9 +43,7 @@ def configuration(*lines):
 
     :param lines: filters of Cinder's own
     """
-    with tempfile.TemporaryDirectory(prefix='remotefs-test-',
-                                     dir='/etc') as folder:
-        os.chmod(folder, 0o755)
+    with _folder('/etc') as folder:
         filters = pathlib.Path(folder, 'rootwrap.d')
         filters.mkdir()
         line = _REPOSITORY / 'etc' / 'rootwrap.d' / 'remotefs.filters'
@@ -80,12 +79,10 @@ def allowed(folder, programs=None):
              'Defaults!%s secure_path="%s"' % (name, ':'.join(
                  filter(None, [programs, _SYSTEM])))]
     rule = pathlib.Path('/etc/sudoers.d', os.path.basename(folder))
-    rule.write_text('\n'.join(lines) + '\n')
-    rule.chmod(0o440)
-    try:
+    with sweeper.swept(rule):
+        rule.write_text('\n'.join(lines) + '\n')
+        rule.chmod(0o440)
         yield command(folder)
-    finally:
-        rule.unlink()
 
 
 @contextlib.contextmanager
@@ -94,9 +91,7 @@ def home():
 
     :returns: pathlib.Path
     """
-    with tempfile.TemporaryDirectory(prefix='remotefs-test-',
-                                     dir='/var/tmp') as folder:
-        os.chmod(folder, 0o755)
+    with _folder('/var/tmp') as folder:
         database = pathlib.Path(folder, 'database')
         database.mkdir()
         give(database)
@@ -134,6 +129,15 @@ def run(module, folder, *arguments):
         cwd=str(_REPOSITORY), stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, timeout=120)
     return done.returncode, done.stdout.decode('utf-8', 'replace')
+
+
+@contextlib.contextmanager
+def _folder(parent):
+    """A new one, which everybody can read."""
+    folder = tempfile.mkdtemp(prefix='remotefs-test-', dir=parent)
+    with sweeper.swept(folder):
+        os.chmod(folder, 0o755)
+        yield folder
 
 
 def _rootwrap(folder):

@@ -73,6 +73,16 @@ print(*broker.pids.values(), *cloud.pids.values(), flush=True)
 time.sleep(600)
 """
 
+RULE = """\
+import os, sys
+from tests.functional import root_helper
+with root_helper.configuration() as etc, root_helper.home() as home:
+    with root_helper.allowed(etc):
+        print(etc, home, '/etc/sudoers.d/' + os.path.basename(etc),
+              flush=True)
+        sys.stdin.read()
+"""
+
 
 def test_broker_restarts_with_its_hosts(broker, tmp_path):
     with rabbitmq.Broker(tmp_path) as second:
@@ -187,6 +197,19 @@ def test_undertaker(tmp_path):
             _wait_until(lambda: not _is_running(grandchild))
             assert other.poll() is None
             other.kill()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize('number', [None, signal.SIGTERM, signal.SIGKILL])
+def test_no_rule_of_sudo_is_left(number):
+    with subprocess.Popen([sys.executable, '-c', RULE], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          cwd=keeper.REPOSITORY) as process:
+        paths = process.stdout.readline().split()
+        assert [os.path.exists(path) for path in paths] == [True] * 3
+        if number is not None:
+            process.send_signal(number)
+    _wait_until(lambda: not any(map(os.path.exists, paths)))
 
 
 def _make_counter(path):

@@ -23,6 +23,7 @@
       handle_mount     a mount that can be stale
     small_fs           file systems of a given size, on loop devices
     undertaker         ends processes when everybody else is dead
+    sweeper            removes files outside of the folders of the tests
     misbehaviour       how a hypervisor lets Cinder down
     recorder           plays Cinder for a hypervisor
     fixtures           some of it as pytest fixtures
@@ -30,6 +31,6 @@
 Everything listens on the loopback address only. Whatever is started or
 mounted here ends with the process that asked for it, by the kernel's
 parent-death signal (``embedded.process``) or by the end of a pipe
-(``embedded.keeper``, ``mountd``, ``undertaker``), so also when that process
-is killed.
+(``embedded.keeper``, ``mountd``, ``undertaker``, ``sweeper``), so also when
+that process is killed.
 """
