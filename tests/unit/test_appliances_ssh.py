@@ -237,6 +237,40 @@ class TestShares:
         with pytest.raises(errors.ApplianceError, match='mount point'):
             self.ask(made, lines, lambda: made.find_share('v'))
 
+    @pytest.mark.parametrize('text, several', [
+        ('several\n', True), ('one\n', False)])
+    def test_whether_zfs_takes_several(self, text, several):
+        made = zfs.ZfsAppliance(section())
+        self.ask(made, text, made.check)
+        assert made.offers('create_snapshots') is several
+        assert made.offers('promote')
+
+    def test_several_at_one_moment(self):
+        """One command, of which nothing but its end is of interest."""
+        made = zfs.ZfsAppliance(section())
+        with mock.patch.object(made._line, 'run',
+                               return_value=said()) as run:
+            found = made.create_snapshots(['v', 'w'], 's')
+        assert found == [interface.Snapshot('s', 't/c/v@s'),
+                         interface.Snapshot('s', 't/c/w@s')]
+        (command, what), __ = run.call_args
+        assert shlex.split(command.decode())[-5:] == ['t/c', 'snapshot', 's',
+                                                      'v', 'w']
+        assert run.call_count == 1
+
+    @pytest.mark.parametrize('end, error, words', [
+        ('ShareMissing\tw', errors.ApplianceShareMissing, 'no share w'),
+        ('SnapshotExists\tw', errors.ApplianceSnapshotExists,
+         'share w has a snapshot s'),
+        ('Full\tno room', errors.ApplianceFull, 'no room'),
+        ('Unsupported', errors.ApplianceUnsupported, 'no way')])
+    def test_not_several_at_one_moment(self, end, error, words):
+        made = zfs.ZfsAppliance(section())
+        with mock.patch.object(made._line, 'run',
+                               return_value=said(end=end)):
+            with pytest.raises(error, match=words):
+                made.create_snapshots(['v', 'w'], 's')
+
     def test_names_that_cannot_be_are_not_asked_for(self):
         made = zfs.ZfsAppliance(section())
         made._line = None
@@ -247,6 +281,10 @@ class TestShares:
             made.resize_share('..', 1)
         with pytest.raises(errors.ApplianceSnapshotMissing):
             made.roll_back('v', 'a%b')
+        with pytest.raises(errors.ApplianceShareMissing):
+            made.create_snapshots(['v', 'a,b'], 's')
+        with pytest.raises(errors.ApplianceError):
+            made.create_snapshots(['v'], 'a,b')
 
 
 class TestLine:
