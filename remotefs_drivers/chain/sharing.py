@@ -209,16 +209,21 @@ def roll_back(name, snapshot):
 
 
 def revert_by_copy(name, snapshot, size, old_name):
-    """Let a volume be what a snapshot holds, where the box has no way."""
+    """Let a volume be what a snapshot holds, where the box has no way.
+
+    The share must take the file and the copy at once. Where this is cut off
+    it may go on to: to lower its limit is not right at any time.
+    """
     source = temporary(name)
     gone = (share_steps.DropShare(source),)
     return _plan('revert_to_snapshot',
                  prepare=(share_steps.CloneShare(source, name, snapshot,
                                                  size),
+                          share_steps.ResizeShare(name, 2 * size),
                           share_steps.CopyFile(name, source, size,
                                                old_name)),
-                 finish=gone, undo=(share_steps.DropCopy(name), *gone),
-                 journal=True)
+                 finish=(*gone, share_steps.ResizeShare(name, size)),
+                 undo=(share_steps.DropCopy(name), *gone), journal=True)
 
 
 def take(share, file, name, size):

@@ -73,11 +73,13 @@ PLANS = {
     'revert': (
         sharing.roll_back(V, S),
         (steps.RollBack(V, S),), (), None, False),
+    # The copy is beside the file for a while, and both must fit.
     'revert by a copy': (
         sharing.revert_by_copy(V, S, SIZE, V),
         (steps.CloneShare(LENT, V, S, SIZE),
+         steps.ResizeShare(V, 2 * SIZE),
          steps.CopyFile(V, LENT, SIZE, V)),
-        (steps.DropShare(LENT),),
+        (steps.DropShare(LENT), steps.ResizeShare(V, SIZE)),
         (steps.DropCopy(V), steps.DropShare(LENT)), True),
     'lend': (
         sharing.lend(V, SIZE),
