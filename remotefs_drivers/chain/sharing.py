@@ -263,12 +263,15 @@ def lend(name, size):
 def delete(share):
     """Remove a volume, and whichever snapshots lose their last clone.
 
+    Of what hangs on it only its own temporary share goes along, and no other
+    one whose name may begin like that.
+
     :param share: as of related; none of its snapshots is asked for
     """
-    dropped = tuple(share_steps.DropShare(clone)
-                    for each in share.snapshots for clone in each.clones
-                    if is_temporary(clone))
-    left, heir, moved = _inherited(share.snapshots)
+    own = temporary(share.name)
+    dropped = (share_steps.DropShare(own),) if any(
+        own in each.clones for each in share.snapshots) else ()
+    left, heir, moved = _inherited(share.snapshots, own)
     promoted = (share_steps.PromoteShare(heir),) if heir else ()
     pruned = tuple(share_steps.PruneSnapshot(heir, name) for name in moved)
     if share.origin and not heir and is_waiting(share.origin[1]):
@@ -279,15 +282,17 @@ def delete(share):
                  undo=pruned, journal=bool(pruned))
 
 
-def _inherited(snapshots):
+def _inherited(snapshots, temporary_one):
     """(names that are left, who takes the others over, names of these).
 
     The newest one with a clone decides: with it go all that are older.
+
+    :param temporary_one: name of a clone that does not count
     """
     names = tuple(each.name for each in snapshots)
     for number in reversed(range(len(snapshots))):
         for clone in snapshots[number].clones:
-            if not is_temporary(clone):
+            if clone != temporary_one:
                 return names[number + 1:], clone, names[:number + 1]
     return names, None, ()
 

@@ -87,7 +87,7 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
         """
         shares = [each for each in self._appliance.list_shares()
                   if each.location != self._home.location and
-                  not sharing.is_temporary(each.name)]
+                  not _is_temporary(each.name)]
         known = owners.find([each.name for each in shares])
         entries = [manageable.share(each, known.get(each.name))
                    for each in shares]
@@ -214,6 +214,13 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
                 cinder_context.get_admin_context(), old_id):
             raise errors.ReferenceManaged(volume_ref=old_id,
                                           existing_ref=existing_ref)
+
+
+def _is_temporary(name):
+    """Whether a share of this name is there while a verb runs, of a volume.
+    """
+    return (sharing.is_temporary(name) and
+            reference.volume_id_of(sharing.owner(name)) is not None)
 
 
 def _refused(volume, existing_ref, reason):

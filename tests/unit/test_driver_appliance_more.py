@@ -281,10 +281,12 @@ class TestManage:
     def test_the_list(self, site, volumes, theirs):
         theirs()
         theirs('copy-' + volumes[0].name)
+        theirs('copy-of-a-project')
         entries = site.driver.get_manageable_volumes([], None, 10, 0, [], [])
         found = {entry['reference']['source-name']: entry
                  for entry in entries}
-        assert set(found) == {'theirs', *(each.name for each in volumes)}
+        assert set(found) == {'theirs', 'copy-of-a-project',
+                              *(each.name for each in volumes)}
         assert found['theirs']['safe_to_manage']
         assert found[volumes[0].name]['cinder_id'] == volumes[0].id
 
