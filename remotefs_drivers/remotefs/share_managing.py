@@ -111,7 +111,17 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
         with self._shares.visit(share):
             file, size = self._find_file(volume, existing_ref, found, share,
                                          said)
+        self._refuse_unnamed(volume, found.name, existing_ref)
         return found, file, size
+
+    def _refuse_unnamed(self, volume, name, existing_ref):
+        """Where a share cannot get the volume's name, nothing in it changes.
+        """
+        if (name != self._of(volume).name and
+                not self._appliance.offers('rename_share')):
+            raise _refused(volume, existing_ref,
+                           '%s has no way to rename a share. Copy the file '
+                           'into a new volume instead' % self._appliance.name)
 
     def _look_for_share(self, name):
         """By its name, or by its location."""

@@ -249,6 +249,23 @@ class TestManage:
         with pytest.raises(exception.ManageExistingAlreadyManaged):
             self.manage(site, volumes[0].name)
 
+    def test_where_no_share_can_be_renamed(self, built, monkeypatch):
+        """The file in it keeps its name, its size and its mode."""
+        site = appliances.Site(built, built.appliance('rigid'),
+                               databases.Database(monkeypatch))
+        site.box.create_share('theirs', units.Gi)
+        path = os.path.join(built.folder, 'box', 'theirs', 'disk')
+        with open(path, 'wb') as stream:
+            stream.write(b'text')
+        before = os.stat(path)[:2], os.path.getmtime(path)
+        for verb in (site.driver.manage_existing_get_size,
+                     site.driver.manage_existing):
+            with pytest.raises(exception.ManageExistingInvalidReference,
+                               match='no way to rename'):
+                verb(fakes.Volume(size=0), {'source-name': 'theirs'})
+        assert (os.stat(path)[:2], os.path.getmtime(path)) == before
+        assert os.path.getsize(path) == 4
+
     @pytest.mark.parametrize('method', ['resize_share', 'rename_share'])
     def test_it_fails(self, site, theirs, method):
         """The share keeps its name, and can be managed again."""
