@@ -464,6 +464,12 @@ class ApplianceRollbackRefused(ApplianceError):
                 '%(reason)s')
 
 
+class ApplianceGroupUnsupported(exception.VolumeBackendAPIException):
+    message = _('Group %(group)s is not made: appliance %(appliance)s makes '
+                'no snapshots of several shares at one moment. Take a group '
+                'type without consistent_group_snapshot_enabled.')
+
+
 class SnapshotsInTheWay(exception.VolumeIsBusy):
     message = _('Volume %(volume)s is not deleted: its share %(share)s on '
                 'appliance %(appliance)s has snapshots that this driver did '

@@ -30,16 +30,12 @@ class GroupDriver(sharing.ShareDriver):
     def create_group(self, context, group):
         """Nothing, where snapshots of one moment can be had.
 
-        :raises GroupUnsupported: where they can not
+        :raises ApplianceGroupUnsupported: where they can not
         """
         groups.refuse_generic(group)
         if not self._makes_snapshots_together():
-            raise errors.GroupUnsupported(
-                group=group.id, what='to make it',
-                reason='%s makes no snapshots of several shares at one '
-                       'moment. Take a group type without '
-                       'consistent_group_snapshot_enabled'
-                       % self._appliance.name)
+            raise errors.ApplianceGroupUnsupported(
+                group=group.id, appliance=self._appliance.name)
         return {'status': fields.GroupStatus.AVAILABLE}
 
     def delete_group(self, context, group, volumes):

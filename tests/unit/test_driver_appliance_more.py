@@ -188,8 +188,10 @@ class TestGroups:
 
     def test_where_there_is_no_one_moment(self, site, monkeypatch):
         monkeypatch.setattr(site.box, 'offers', lambda method: False)
-        with pytest.raises(errors.GroupUnsupported):
+        with pytest.raises(exception.VolumeBackendAPIException,
+                           match='at one moment') as raised:
             site.driver.create_group(None, Group())
+        assert 'fileset' not in str(raised.value)
         assert "'consistent_group_snapshot_enabled': False" in str(
             site.driver.get_volume_stats(refresh=True))
 
