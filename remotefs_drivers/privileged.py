@@ -174,6 +174,12 @@ def rename_new(path, new_path):
 
 
 @_entrypoint
+def is_same(path, other):
+    """As files.is_same."""
+    return files.is_same(path, other)
+
+
+@_entrypoint
 def set_mode(path, mode):
     """As files.set_mode."""
     files.set_mode(path, mode)

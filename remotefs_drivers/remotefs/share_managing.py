@@ -22,6 +22,8 @@ What an unmanage leaves is the share as it is. Its snapshots can be managed
 again once the volume is.
 """
 
+import os
+
 from cinder import context as cinder_context
 from cinder import objects
 from cinder.volume import volume_utils
@@ -134,13 +136,16 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
         """(name, size in bytes) of the file that will be the volume's."""
         some = [name for name in self._names_on(share)
                 if not name.startswith('.')]
-        name = next((each for each in (sharing.FILE, found.name)
-                     if each in some), some[0] if len(some) == 1 else None)
+        half = self._half_renamed(share, some)
+        name = half or next(
+            (each for each in (sharing.FILE, found.name) if each in some),
+            some[0] if len(some) == 1 else None)
         if name is None:
             raise _refused(volume, existing_ref, 'there are %d files in it, '
                            'and none is called %s or %s' % (
                                len(some), sharing.FILE, found.name))
-        judged, = self._judge(share, [name], said)
+        judged, = self._judge(share, [name], said,
+                              own=half and sharing.FILE)
         if judged.problem is not None:
             raise _refused(volume, existing_ref, judged.problem)
         if judged.layers is not None or judged.format != 'raw':
@@ -148,6 +153,20 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
                            'its %s is %s, expected a raw file without '
                            'overlays: convert it' % (name, judged.format))
         return name, judged.size
+
+    def _half_renamed(self, share, some):
+        """The old name of a file that has its new one as well, or None.
+
+        A manage was cut off there: see store.files.rename_new.
+        """
+        if sharing.FILE not in some:
+            return None
+        path = self._shares.path(share)
+        return next((each for each in some if each != sharing.FILE and
+                     self._shares.call(
+                         share, 'look', self._means.files.is_same,
+                         os.path.join(path, each),
+                         os.path.join(path, sharing.FILE))), None)
 
     # Snapshots
 

@@ -37,6 +37,7 @@ flush = files.flush
 remove = files.remove
 replace = files.replace
 rename_new = files.rename_new
+is_same = files.is_same
 set_mode = files.set_mode
 give = files.give
 open_folder = files.open_folder

@@ -290,6 +290,24 @@ class TestManage:
         site.driver.manage_existing(volume, reference)
         assert site.shares() == {volume.name: []}
 
+    def test_cut_off_in_the_middle_of_a_rename(self, site, theirs):
+        """On NFS, a file that gets a new name has both for a moment."""
+        theirs(disk=b'text')
+        folder = os.path.join(site.built.folder, 'box', 'theirs')
+        os.link(os.path.join(folder, 'disk'), os.path.join(folder, 'volume'))
+        volume = self.manage(site, 'theirs')
+        assert os.listdir(os.path.dirname(site.path(volume))) == ['volume']
+        assert fakes.content(site.path(volume)) == b'text'
+
+    def test_a_file_with_another_name_elsewhere(self, site, theirs):
+        theirs(volume=b'text', other=b'text')
+        folder = os.path.join(site.built.folder, 'box', 'theirs')
+        os.link(os.path.join(folder, 'volume'),
+                os.path.join(folder, '.hidden'))
+        with pytest.raises(exception.ManageExistingInvalidReference,
+                           match='2 names'):
+            self.manage(site, 'theirs')
+
     def test_unmanage(self, site, volumes):
         volume = volumes[0]
         site.driver.create_export(None, volume, {})
