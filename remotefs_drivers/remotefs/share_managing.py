@@ -14,9 +14,10 @@
 
 An operator names a share by its name, or by its location (``source-name``),
 or by the id of the volume that it was (``source-id``). There must be one file
-in it that can be a raw volume: ``volume``, or one that is called like the
-share, or the only one. The share gets the name of the volume, last of all,
-and where it is mounted changes with that on most appliances.
+in it, which can be a raw volume, besides those whose names begin with a dot:
+the share will go with its volume, and whatever is in it. The share gets the
+name of the volume, last of all, and where it is mounted changes with that on
+most appliances.
 
 What an unmanage leaves is the share as it is. Its snapshots can be managed
 again once the volume is.
@@ -111,8 +112,7 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
         self._refuse_managed(volume, found.name, existing_ref)
         share = table.Share(found.location)
         with self._shares.visit(share):
-            file, size = self._find_file(volume, existing_ref, found, share,
-                                         said)
+            file, size = self._find_file(volume, existing_ref, share, said)
         self._refuse_unnamed(volume, found.name, existing_ref)
         return found, file, size
 
@@ -132,18 +132,17 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
         return next((each for each in self._appliance.list_shares()
                      if each.location == name.rstrip('/')), None)
 
-    def _find_file(self, volume, existing_ref, found, share, said):
+    def _find_file(self, volume, existing_ref, share, said):
         """(name, size in bytes) of the file that will be the volume's."""
         some = [name for name in self._names_on(share)
                 if not name.startswith('.')]
         half = self._half_renamed(share, some)
-        name = half or next(
-            (each for each in (sharing.FILE, found.name) if each in some),
-            some[0] if len(some) == 1 else None)
-        if name is None:
+        left = [half] if half else some
+        if len(left) != 1:
             raise _refused(volume, existing_ref, 'there are %d files in it, '
-                           'and none is called %s or %s' % (
-                               len(some), sharing.FILE, found.name))
+                           'expected one: all that is in a share goes with '
+                           'the volume that it becomes' % len(left))
+        name, = left
         judged, = self._judge(share, [name], said,
                               own=half and sharing.FILE)
         if judged.problem is not None:
@@ -159,14 +158,14 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
 
         A manage was cut off there: see store.files.rename_new.
         """
-        if sharing.FILE not in some:
+        if len(some) != 2 or sharing.FILE not in some:
             return None
-        path = self._shares.path(share)
-        return next((each for each in some if each != sharing.FILE and
-                     self._shares.call(
-                         share, 'look', self._means.files.is_same,
-                         os.path.join(path, each),
-                         os.path.join(path, sharing.FILE))), None)
+        old, = set(some) - {sharing.FILE}
+        folder = self._shares.path(share)
+        return old if self._shares.call(
+            share, 'look', self._means.files.is_same,
+            os.path.join(folder, old),
+            os.path.join(folder, sharing.FILE)) else None
 
     # Snapshots
 

@@ -232,6 +232,9 @@ class TestManage:
 
     @pytest.mark.parametrize('files, words', [
         ({'a': b'x', 'b': b'x'}, 'there are 2 files'),
+        # They would be deleted with the volume, which knows nothing of them.
+        ({'volume': b'x', 'b': b'x'}, 'there are 2 files'),
+        ({'theirs': b'x', 'b': b'x', 'c': b'x'}, 'there are 3 files'),
         ({'.hidden': b'x'}, 'there are 0 files')])
     def test_what_is_no_volume(self, site, theirs, files, words):
         theirs(**files)
@@ -300,7 +303,7 @@ class TestManage:
         assert fakes.content(site.path(volume)) == b'text'
 
     def test_a_file_with_another_name_elsewhere(self, site, theirs):
-        theirs(volume=b'text', other=b'text')
+        theirs(volume=b'text')
         folder = os.path.join(site.built.folder, 'box', 'theirs')
         os.link(os.path.join(folder, 'volume'),
                 os.path.join(folder, '.hidden'))
