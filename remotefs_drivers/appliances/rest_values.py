@@ -50,10 +50,23 @@ def _share(plain):
     size, origin = field(plain, 'size'), field(plain, 'origin')
     snapshots = field(plain, 'snapshots')
     return interface.Share(
-        text(plain, 'name'), text(plain, 'id'), text(plain, 'location'),
+        text(plain, 'name'), text(plain, 'id'), _location(plain),
         None if size is None else number(plain, 'size'),
         origin and (text(origin, 'share'), text(origin, 'snapshot')),
         None if snapshots is None else _each(_snapshot, snapshots, tuple))
+
+
+def _location(plain):
+    """What hosts mount, as root: address:/path, and no option of mount(8).
+
+    The path may hold anything, as the name of a share may.
+    """
+    found = text(plain, 'location')
+    address, slash, __ = found.partition(':/')
+    if not (slash and address) or address.startswith('-'):
+        raise ValueError('location should be address:/path: %s'
+                         % _short(found))
+    return found
 
 
 def _write_share(share):

@@ -229,7 +229,9 @@ def test_all_of_the_interface_is_there():
     {'size': '1'}, {'size': -1}, {'size': True}, {'size': 1.0},
     {'origin': ['a', 's']}, {'origin': 'a@s'}, {'origin': {'share': 'a'}},
     {'snapshots': {}}, {'snapshots': ['s']}, {'name': ''}, {'id': None},
-    {'location': 7}])
+    {'location': 7}, {'location': 'nas'}, {'location': '/a'},
+    # To mount(8) it would say where to read what is mounted.
+    {'location': '-T/tmp/fstab:/a'}, {'location': ':/a'}])
 def test_a_share_that_is_none(wrong):
     call = call_of('create_share')
     answer = rest_api.answer_of(call, SHARE)
