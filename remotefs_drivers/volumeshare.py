@@ -188,9 +188,12 @@ class VolumeShare:
         """Keep what all of these hold at one moment; VolumeShares.
 
         :param snapshot: one of a group snapshot, for its name
+        :returns: for the database, of each
         """
         self._apply(sharing.create_snapshots(_names(shares),
                                              name_of(snapshot)))
+        return [{'provider_id': self._sharer.taken[name].id}
+                for name in _names(shares)]
 
     @contextlib.contextmanager
     def moment(self, shares, group_id):

@@ -84,9 +84,12 @@ class GroupDriver(sharing.ShareDriver):
             states.refuse_encrypted(snapshot.volume)
         with self._locks.volumes(*(each.volume_id for each in snapshots)):
             shares = [self._of(each.volume) for each in snapshots]
-            if shares:
-                shares[0].take_snapshots(shares, snapshots[0])
-        return groups.same(snapshots, fields.GroupSnapshotStatus.AVAILABLE)
+            taken = (shares[0].take_snapshots(shares, snapshots[0])
+                     if shares else [])
+        update, updates = groups.same(snapshots,
+                                      fields.GroupSnapshotStatus.AVAILABLE)
+        return update, [dict(each, **values)
+                        for each, values in zip(updates, taken)]
 
     def delete_group_snapshot(self, context, group_snapshot, snapshots):
         """Delete the snapshots, one by one."""

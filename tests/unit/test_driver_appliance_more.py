@@ -74,10 +74,17 @@ class TestGroups:
                                                          snapshots)
         assert update == {'status': 'available'}
         assert [one['status'] for one in each] == ['available'] * 2
+        assert [one['provider_id'] for one in each] == [
+            site.box.find_share(volume.name).snapshots[0].id
+            for volume in volumes]
         assert site.shares() == {volume.name: ['snapshot-g']
                                  for volume in volumes}
         assert site.locked('create_snapshots') == [
             {volume.id for volume in volumes}]
+
+    def test_of_an_empty_group(self, site):
+        assert site.driver.create_group_snapshot(None, Group(), []) == (
+            {'status': 'available'}, [])
 
     def test_all_or_none(self, site, volumes):
         site.box.create_snapshot(volumes[1].name, 'snapshot-g')
