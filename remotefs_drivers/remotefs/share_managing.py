@@ -200,13 +200,14 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
     def get_manageable_snapshots(self, cinder_snapshots, marker, limit,
                                  offset, sort_keys, sort_dirs):
         """The snapshots of this backend's volumes on the appliance."""
-        known = {volumeshare.name_of(each): each
+        known = {(each.volume_id, volumeshare.name_of(each)): each
                  for each in cinder_snapshots}
-        entries = [manageable.snapshot_of_share(found, each.name, volume,
-                                                known.get(each.name))
-                   for volume, found in self._with_shares()
-                   for each in found.snapshots
-                   if not sharing.is_waiting(each.name)]
+        entries = [
+            manageable.snapshot_of_share(
+                found, each.name, volume, known.get((volume.id, each.name)))
+            for volume, found in self._with_shares()
+            for each in found.snapshots
+            if not sharing.is_waiting(each.name)]
         return volume_utils.paginate_entries_list(
             entries, marker, limit, offset, sort_keys, sort_dirs)
 
@@ -233,15 +234,16 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
                 snapshot, existing_ref,
                 'its share has no such snapshot, but: %s'
                 % (', '.join(some) or 'none'))
-        self._refuse_snapshot_managed(name, existing_ref)
+        self._refuse_snapshot_managed(snapshot, name, existing_ref)
         return name
 
-    def _refuse_snapshot_managed(self, name, existing_ref):
-        old_id = volume_utils.extract_id_from_snapshot_name(name)
-        if old_id and objects.Snapshot.exists(
-                cinder_context.get_admin_context(), old_id):
-            raise errors.ReferenceManaged(volume_ref=old_id,
-                                          existing_ref=existing_ref)
+    def _refuse_snapshot_managed(self, snapshot, name, existing_ref):
+        """Those of a group snapshot have no id of theirs in their name."""
+        for each in objects.SnapshotList.get_all_for_volume(
+                cinder_context.get_admin_context(), snapshot.volume_id):
+            if each.id != snapshot.id and volumeshare.name_of(each) == name:
+                raise errors.ReferenceManaged(volume_ref=each.id,
+                                              existing_ref=existing_ref)
 
 
 def _is_temporary(name):

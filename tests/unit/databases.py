@@ -22,13 +22,17 @@ class Database:
     """Stands for that of Cinder; its volumes are fakes.Volume.
 
     :ivar asked: how many values each filter had
+    :ivar snapshots: of the volumes, fakes.Snapshot
     """
 
     def __init__(self, monkeypatch):
         self._volumes = {}
         self.asked = []
+        self.snapshots = []
         monkeypatch.setattr(objects.VolumeList, 'get_all', self._get_all)
         monkeypatch.setattr(objects.Volume, 'get_by_id', self._get_by_id)
+        monkeypatch.setattr(objects.SnapshotList, 'get_all_for_volume',
+                            self._get_snapshots)
 
     def add(self, volume):
         self._volumes[volume.id] = volume
@@ -48,3 +52,7 @@ class Database:
             return self._volumes[volume_id]
         except KeyError:
             raise exception.VolumeNotFound(volume_id=volume_id)
+
+    def _get_snapshots(self, context, volume_id):
+        return [snapshot for snapshot in self.snapshots
+                if snapshot.volume_id == volume_id]

@@ -353,3 +353,19 @@ class TestManage:
             with pytest.raises(exception.ManageExistingInvalidReference):
                 site.driver.manage_existing_snapshot(
                     fakes.Snapshot(volume), {'source-name': name})
+
+    def test_a_snapshot_that_is_one_of_a_group(self, site, volumes):
+        """Its name has the id of the group snapshot, which all of it have."""
+        snapshots = snapshots_of(site, volumes)
+        site.driver.create_group_snapshot(None, Group(), snapshots)
+        site.database.snapshots += snapshots
+        with pytest.raises(exception.ManageExistingAlreadyManaged,
+                           match=snapshots[0].id):
+            site.driver.manage_existing_snapshot(
+                fakes.Snapshot(volumes[0]), {'source-name': 'snapshot-g'})
+        site.driver._own_volumes = lambda filters: volumes
+        listed = site.driver.get_manageable_snapshots(snapshots, None, 10, 0,
+                                                      [], [])
+        assert {each['source_reference']['source-name']: each['cinder_id']
+                for each in listed} == {
+                    each.volume.name: each.id for each in snapshots}
