@@ -73,6 +73,7 @@ class VolumeShare:
         :param source: VolumeShare
         :returns: for the database
         """
+        source.recover()
         self._apply(sharing.copy(self.name, source.name, self._size,
                                  source.name))
         return self._recorded()
@@ -121,8 +122,12 @@ class VolumeShare:
     def take_snapshot(self, snapshot):
         """Keep what it holds, whoever writes to it.
 
+        But for what a crash left beside the file, which would be in the way
+        of whatever is made of it.
+
         :returns: for the database
         """
+        self.recover()
         self._apply(sharing.create_snapshot(self.name, name_of(snapshot)))
         return {'provider_id': self._sharer.taken[self.name].id}
 
@@ -190,6 +195,8 @@ class VolumeShare:
         :param snapshot: one of a group snapshot, for its name
         :returns: for the database, of each
         """
+        for each in shares:
+            each.recover()
         self._apply(sharing.create_snapshots(_names(shares),
                                              name_of(snapshot)))
         return [{'provider_id': self._sharer.taken[name].id}
@@ -200,8 +207,11 @@ class VolumeShare:
         """What all of these hold at one moment, for a group made of them.
 
         It is forgotten afterwards, but for what clones hang on.
+
+        :param shares: VolumeShares, this among them
         """
-        self.recover()
+        for each in shares:
+            each.recover()
         with self._executor().prepared(sharing.moment(
                 _names(shares), sharing.between(group_id))):
             yield

@@ -478,6 +478,22 @@ class TestRecovery:
         assert site.journals() == []
         assert site.locked('delete_share') == [{cut.id}]
 
+    @pytest.mark.parametrize('verb', [
+        lambda site, volume: site.copy(site.snapshot(volume)),
+        lambda site, volume: site.clone(volume),
+        lambda site, volume: _copy_of_moment(site, volume)])
+    def test_before_it_is_kept(self, site, volume, verb):
+        """A copy would never get rid of the rest, nor have room for it."""
+        plan = sharing.revert_by_copy(volume.name, 's', units.Gi,
+                                      volume.name)
+        with open(os.path.join(site.built.folder, 'box', HOME,
+                               volume.name + '.intent'), 'w') as stream:
+            stream.write(journal.dumps(plan))
+        open(site.path(volume, '.volume.new-clone'), 'w').close()
+        copy = verb(site, volume)
+        assert os.listdir(os.path.dirname(site.path(copy))) == ['volume']
+        assert site.journals() == []
+
     def test_of_one_that_was_migrated(self, site, cut):
         """The lock is that of its id."""
         site.database.remove(cut)
@@ -506,6 +522,15 @@ class TestRecovery:
         open(path, 'w').close()
         site.driver.check_for_setup_error()
         assert os.path.exists(path)
+
+
+def _copy_of_moment(site, volume):
+    other = site.volume()
+    copy = fakes.Volume()
+    shares = [site.driver._of(each) for each in (other, volume)]
+    with shares[0].moment(shares, 'g'):
+        return site.update(copy, site.driver._of(copy).copy_of_moment(
+            shares[1], 'g'))
 
 
 class TestStart:
