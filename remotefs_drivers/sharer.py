@@ -135,12 +135,18 @@ class Sharer:
 
     @contextlib.contextmanager
     def _new(self, *some):
-        """What has the name of something new is not ours to take back."""
+        """What has the name of something new is not ours to take back.
+
+        But for what is the volume's own while a verb runs: an answer that
+        came late, after its journal had gone, would be in the way for ever.
+        """
         try:
             yield
         except (errors.ApplianceShareExists, errors.ApplianceSnapshotExists):
             with excutils.save_and_reraise_exception():
-                self._foreign.update(some)
+                self._foreign.update(
+                    name for name in some
+                    if name[-1] != sharing.temporary(self._name))
 
     # What is done in shares
 

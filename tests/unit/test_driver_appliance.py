@@ -494,6 +494,19 @@ class TestRecovery:
         assert os.listdir(os.path.dirname(site.path(copy))) == ['volume']
         assert site.journals() == []
 
+    def test_what_came_without_a_journal(self, site, volume):
+        """It fails one verb, which takes it along, and no other."""
+        name = 'copy-' + volume.name
+        site.box.create_snapshot(volume.name, name)
+        site.box.clone_snapshot(volume.name, name, name, units.Gi)
+        share = site.driver._of(volume)
+        with pytest.raises(errors.ApplianceSnapshotExists):
+            with share.lent():
+                pass
+        assert site.shares() == {volume.name: []}
+        with share.lent():
+            assert site.shares() == {volume.name: [name], name: []}
+
     def test_of_one_that_was_migrated(self, site, cut):
         """The lock is that of its id."""
         site.database.remove(cut)
