@@ -64,7 +64,7 @@ class Access:
     host: str
     port: int
     login: str
-    password: str
+    password: str = dataclasses.field(repr=False)
     key: str
     limit: int
 

@@ -287,6 +287,12 @@ class TestShares:
             made.create_snapshots(['v'], 'a,b')
 
 
+def test_who_we_are_there_without_the_password():
+    """A log may have it."""
+    access = ssh.Access('box', 22, 'me', 'secret', '/key', 5)
+    assert 'me' in repr(access) and 'secret' not in repr(access)
+
+
 class TestLine:
     @pytest.fixture
     def line(self):
