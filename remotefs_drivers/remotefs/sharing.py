@@ -154,7 +154,9 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
             try:
                 share.delete(found)
             except (errors.ApplianceUnsupported, errors.ApplianceShareInUse,
-                    errors.ApplianceSnapshotExists) as error:
+                    errors.ApplianceSnapshotExists,
+                    # A clone that is none of its shares takes nothing over.
+                    errors.ApplianceShareMissing) as error:
                 raise errors.ClonesInTheWay(volume=volume.id, reason=error)
         if found is None or not volume.provider_location:
             self._forget_copy(volume, share)
