@@ -477,6 +477,14 @@ class SnapshotsInTheWay(exception.VolumeIsBusy):
                 'them first, if nobody needs them.')
 
 
+class VolumeShareRenamed(exception.VolumeBackendAPIException):
+    message = _('Volume %(volume)s is not deleted: the share at its '
+                'provider_location is called %(found)s on appliance '
+                '%(appliance)s, expected %(share)s. Was the option '
+                'volume_name_template changed? Set it back, or rename the '
+                'share.')
+
+
 class SnapshotKept(exception.SnapshotIsBusy):
     message = _('Snapshot %(snapshot)s of volume %(volume)s is not deleted: '
                 'volumes that were made of it hang on it, and the appliance '

@@ -119,6 +119,7 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
         only.
 
         :raises SnapshotsInTheWay, ClonesInTheWay: when it must stay
+        :raises VolumeShareRenamed: when it is not found by its name
         """
         if states.is_failed_manage(volume):
             LOG.warning('Volume %s was not managed; what it was to be made '
@@ -148,6 +149,8 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
 
     def _delete_found(self, volume, share, found):
         if found is None:
+            if volume.provider_location:
+                self._refuse_renamed(volume, share)
             LOG.warning('Volume %s had no share %s on %s', volume.id,
                         share.name, self._appliance.name)
         else:
@@ -160,6 +163,17 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
                 raise errors.ClonesInTheWay(volume=volume.id, reason=error)
         if found is None or not volume.provider_location:
             self._forget_copy(volume, share)
+
+    def _refuse_renamed(self, volume, share):
+        """Leave no share behind that nobody would know any more.
+
+        :raises VolumeShareRenamed: when it is there by another name
+        """
+        for each in self._appliance.list_shares():
+            if each.location == volume.provider_location:
+                raise errors.VolumeShareRenamed(
+                    volume=volume.id, found=each.name, share=share.name,
+                    appliance=self._appliance.name)
 
     def _forget_copy(self, volume, share):
         """Remove what a copy that failed has left on its source.

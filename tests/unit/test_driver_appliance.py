@@ -254,6 +254,17 @@ class TestDelete:
         site.driver.delete_volume(volume)
         assert 'had no share %s' % volume.name in caplog.text
 
+    def test_what_has_another_name(self, site, volume):
+        """As after a change of volume_name_template: never a silent leak."""
+        name, volume._name_id = volume.name, fakes.Volume().id
+        with pytest.raises(errors.VolumeShareRenamed, match=name):
+            site.driver.delete_volume(volume)
+        assert site.shares() == {name: []}
+
+    def test_what_is_gone(self, site, volume):
+        site.box.delete_share(volume.name)
+        site.driver.delete_volume(volume)
+
     def test_a_copy_that_was_cut_off(self, site, volume):
         """Its source keeps no snapshot for it."""
         copy = fakes.Volume(source_volid=volume.id)

@@ -106,6 +106,7 @@ CINDERS = {
     'ApplianceHostKeyChanged': 'VolumeBackendAPIException',
     'ApplianceNotReady': 'VolumeBackendAPIException',
     'ApplianceFull': 'VolumeBackendAPIException',
+    'VolumeShareRenamed': 'VolumeBackendAPIException',
     'ApplianceGroupUnsupported': 'VolumeBackendAPIException',
     'ApplianceUnsupported': 'VolumeBackendAPIException',
     'ApplianceShareExists': 'VolumeBackendAPIException',
