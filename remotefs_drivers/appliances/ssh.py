@@ -85,7 +85,8 @@ class _NothingBegun(Exception):
 
 
 class _UnknownHost(paramiko.SSHException):
-    """Its key is not in the file of host keys."""
+    """Its key is not in the file of host keys, so far as that can be read.
+    """
 
 
 class _KeyUnusable(Exception):
@@ -267,7 +268,7 @@ class _Pool(ssh_utils.SSHPool):
     def create(self):
         client = paramiko.SSHClient()
         for name in self.hosts_key_file.split(','):
-            client.load_host_keys(name)
+            _load_host_keys(client, name)
         client.set_missing_host_key_policy(
             _Policy(self.strict_ssh_host_key_policy))
         try:
@@ -321,6 +322,15 @@ class _Policy(paramiko.AutoAddPolicy):
             raise _UnknownHost('the key of %s (%s, %s) is not in the file'
                                % (hostname, key.get_name(), _print_of(key)))
         super().missing_host_key(client, hostname, key)
+
+
+def _load_host_keys(client, name):
+    try:
+        client.load_host_keys(name)
+    except paramiko.hostkeys.InvalidHostKey as error:
+        # No exception of SSH, as others of paramiko are.
+        raise _UnknownHost('%s has a line that is no key, "%s"'
+                           % (name, error.line))
 
 
 def _all_of(receive):

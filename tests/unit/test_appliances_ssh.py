@@ -293,6 +293,24 @@ def test_who_we_are_there_without_the_password():
     assert 'me' in repr(access) and 'secret' not in repr(access)
 
 
+@pytest.fixture
+def host_keys(tmp_path):
+    """The file of host keys."""
+    path = tmp_path / 'known_hosts'
+    cfg.CONF.set_override('ssh_hosts_key_file', str(path))
+    yield path
+    cfg.CONF.clear_override('ssh_hosts_key_file')
+
+
+def test_a_file_of_host_keys_that_is_broken(host_keys):
+    """Somebody else may just be writing to it."""
+    host_keys.write_text('box ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAxx\n')
+    line = ssh.Line('box', ssh.Access('box', 22, 'me', '', '/key', 5))
+    with pytest.raises(errors.ApplianceHostKeyChanged,
+                       match='known_hosts has a line that is no key, "box'):
+        line.run(b'x', 'do it')
+
+
 class TestLine:
     @pytest.fixture
     def line(self):
