@@ -18,8 +18,10 @@ remotefs.sharing, share_groups and share_managing.
 
 from cinder import interface
 from os_brick.remotefs import remotefs as remotefs_brick
+from oslo_config import cfg
 
 from remotefs_drivers.appliances import loading
+from remotefs_drivers.chain import sharing
 from remotefs_drivers import connections
 from remotefs_drivers import errors
 from remotefs_drivers import options
@@ -29,6 +31,11 @@ from remotefs_drivers.share import sources
 from remotefs_drivers.share import table
 from remotefs_drivers.share import visiting
 
+CONF = cfg.CONF
+
+#: Cinder's templates for names -> which names are none of a user's.
+_TEMPLATES = {'volume_name_template': sharing.is_temporary,
+              'snapshot_name_template': sharing.is_waiting}
 #: Bytes: journals are small, and there are as many as verbs under way.
 _JOURNAL_SIZE = 64 * 1024 * 1024
 
@@ -50,7 +57,9 @@ class ApplianceNfsDriver(share_managing.ManagingDriver):
 
     def do_setup(self, context):
         """:raises ApplianceError: when the appliance is not as it should be
+        :raises ShareConfigInvalid: when an option makes no sense
         """
+        _check_templates()
         self._own = appliance_settings.read(self.configuration)
         if self._appliance is not None:
             # It was there, but not all that Cinder did next went well.
@@ -89,3 +98,15 @@ class ApplianceNfsDriver(share_managing.ManagingDriver):
         own = self._own.mount_options
         return connections.share('nfs', share.location, name, file_format,
                                  '-o %s' % own if own else None)
+
+
+def _check_templates():
+    """What has a name of the driver's own is deleted without being asked for.
+    """
+    for option, is_own in _TEMPLATES.items():
+        template = getattr(CONF, option)
+        if is_own(template):
+            raise errors.ShareConfigInvalid(
+                option=option,
+                reason='"%s" begins as names do that are the driver\'s own, '
+                       'expected another beginning' % template)

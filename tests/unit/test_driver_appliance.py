@@ -15,6 +15,7 @@
 import os
 
 from cinder import exception
+from oslo_config import cfg
 from oslo_utils import units
 import pytest
 
@@ -593,6 +594,20 @@ class TestStart:
                 {'appliance_type': 'folders',
                  'folders_root': built.folder},
                 **options), more=_folder_options())
+
+    @pytest.mark.parametrize('option, template', [
+        ('snapshot_name_template', 'clone-%s'),
+        ('snapshot_name_template', 'deleted-%s'),
+        ('volume_name_template', 'copy-%s')])
+    def test_names_that_are_our_own(self, built, option, template):
+        """Such a snapshot would go with its volume, whoever needs it."""
+        cfg.CONF.set_override(option, template)
+        try:
+            with pytest.raises(exception.InvalidConfigurationValue,
+                               match=option):
+                built.appliance()
+        finally:
+            cfg.CONF.clear_override(option)
 
     def test_the_appliance_is_not_as_it_should_be(self, built, monkeypatch):
         def check(self):
