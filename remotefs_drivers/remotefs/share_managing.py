@@ -88,14 +88,20 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
 
         None is looked into: the size is what the share can hold.
         """
-        shares = [each for each in self._appliance.list_shares()
-                  if each.location != self._home.location and
-                  not _is_temporary(each.name)]
+        shares = list(filter(self._is_for_volumes,
+                             self._appliance.list_shares()))
         known = owners.find([each.name for each in shares])
         entries = [manageable.share(each, known.get(each.name))
                    for each in shares]
         return volume_utils.paginate_entries_list(
             entries, marker, limit, offset, sort_keys, sort_dirs)
+
+    def _is_for_volumes(self, share):
+        """Not the one with the journals, nor one while a verb runs."""
+        name = share.name
+        return (share.location != self._home.location and
+                not (sharing.is_temporary(name) and
+                     reference.volume_id_of(sharing.owner(name))))
 
     def _find_share(self, volume, existing_ref):
         """(appliances.interface.Share, name of the file in it, its size)"""
@@ -105,7 +111,7 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
             raise _refused(volume, existing_ref, error)
         # The second one where it was cut off after the last step.
         found = self._look_for_share(name) or self._of(volume).look()
-        if found is None or found.location == self._home.location:
+        if found is None or not self._is_for_volumes(found):
             raise _refused(volume, existing_ref,
                            'there is no share of that name for volumes on '
                            '%s' % self._appliance.name)
@@ -244,13 +250,6 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
             if each.id != snapshot.id and volumeshare.name_of(each) == name:
                 raise errors.ReferenceManaged(volume_ref=each.id,
                                               existing_ref=existing_ref)
-
-
-def _is_temporary(name):
-    """Whether a share of this name is there while a verb runs, of a volume.
-    """
-    return (sharing.is_temporary(name) and
-            reference.volume_id_of(sharing.owner(name)) is not None)
 
 
 def _refused(volume, existing_ref, reason):

@@ -257,6 +257,13 @@ class TestManage:
         with pytest.raises(exception.ManageExistingInvalidReference):
             self.manage(site, name)
 
+    def test_one_that_is_there_while_a_verb_runs(self, site, theirs,
+                                                 volumes):
+        theirs('copy-' + volumes[0].name)
+        with pytest.raises(exception.ManageExistingInvalidReference,
+                           match='no share of that name for volumes'):
+            self.manage(site, 'copy-' + volumes[0].name)
+
     def test_one_that_is_a_volume(self, site, volumes):
         with pytest.raises(exception.ManageExistingAlreadyManaged):
             self.manage(site, volumes[0].name)
