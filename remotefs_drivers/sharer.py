@@ -90,12 +90,17 @@ class Sharer:
                     step.shares, step.snapshot)))
 
     def _rename_share(self, step):
-        self.made[step.new_name] = self._appliance.rename_share(
-            step.share, step.new_name)
+        # It has the name, if it was cut off after that: boxes refuse that.
+        self.made[step.new_name] = (
+            self._found(step.share) if step.share == step.new_name else
+            self._appliance.rename_share(step.share, step.new_name))
 
     def _rename_snapshot(self, step):
-        self.taken[step.share] = self._appliance.rename_snapshot(
-            step.share, step.snapshot, step.new_name)
+        self.taken[step.share] = (
+            self._found_snapshot(step.share, step.snapshot)
+            if step.snapshot == step.new_name else
+            self._appliance.rename_snapshot(step.share, step.snapshot,
+                                            step.new_name))
 
     def _resize_share(self, step):
         self._appliance.resize_share(step.share, step.size)
@@ -218,12 +223,27 @@ class Sharer:
             return self.made[name].location
         if name == self._name and self._volume.provider_location:
             return self._volume.provider_location
+        return self._found(name).location
+
+    def _found(self, name):
+        """appliances.interface.Share
+
+        :raises ApplianceShareMissing: when there is none of the name
+        """
         found = self._appliance.find_share(name)
         if found is None:
             raise errors.ApplianceShareMissing(
                 appliance=self._appliance.name, share=name,
                 what='find the share of volume %s' % self._volume.id)
-        return found.location
+        return found
+
+    def _found_snapshot(self, share, name):
+        for each in self._found(share).snapshots:
+            if each.name == name:
+                return each
+        raise errors.ApplianceSnapshotMissing(
+            appliance=self._appliance.name, share=share, snapshot=name,
+            what='find a snapshot of volume %s' % self._volume.id)
 
     def _find_file(self, work, path, old_name):
         """The path of the file that is the volume's.

@@ -272,6 +272,19 @@ class TestFiles:
         assert does.made['b'] == place.box.find_share('b')
         assert place.text('b') == b'text'
 
+    def test_what_has_the_name_already(self, place, does):
+        """It was cut off after that; the box says that there is such one."""
+        place.share('a')
+        taken = place.box.create_snapshot('a', 's')
+        does.do(steps.RenameShare('a', 'a'))
+        assert does.made['a'] == place.box.find_share('a')
+        does.do(steps.RenameSnapshot('a', 's', 's'))
+        assert does.taken['a'] == taken
+        with pytest.raises(errors.ApplianceShareMissing):
+            does.do(steps.RenameShare('b', 'b'))
+        with pytest.raises(errors.ApplianceSnapshotMissing):
+            does.do(steps.RenameSnapshot('a', 't', 't'))
+
     def test_rename_a_snapshot(self, place, does):
         place.share('a')
         place.box.create_snapshot('a', 's')

@@ -201,8 +201,6 @@ class Rules:
         if name not in shares and new_name in shares:
             return Outcome(self._share(new_name))
         self._entry(name, what)
-        if name == new_name:
-            return Outcome(self._share(name))
         self._refuse_taken(new_name, what)
         shares[new_name] = shares.pop(name)
         self._turn(name, new_name, shares[new_name].snapshots)
@@ -258,8 +256,7 @@ class Rules:
         names = entry.snapshots if entry else {}
         if name in names or new_name not in names:
             self._number(share, name, what)
-            if name != new_name:
-                self._refuse_same_snapshot(entry, share, new_name, what)
+            self._refuse_same_snapshot(entry, share, new_name, what)
             names[new_name] = names.pop(name)
             self._redirect({(share, name): (share, new_name)})
         return Outcome(self._snapshot(share, new_name))
