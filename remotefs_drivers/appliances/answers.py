@@ -22,6 +22,8 @@ _START = 'remotefs-answer 1\n'
 _START_OF_ANY = 'remotefs-answer '
 _END = re.compile(r'\nremotefs-end ([A-Za-z]+)((?:\t[^\t\n]*)*)\n\Z')
 
+#: Characters of what it says that a message has.
+_LONGEST = 500
 #: Exit codes of a shell that could not run a program.
 _NOT_RUN = (126, 127)
 
@@ -74,8 +76,8 @@ def text_of(question, answer):
 def _unasked(question, answer, output):
     """The program did not begin."""
     complaint = answer.complaint.decode('utf-8', 'replace').strip()
-    reason = '%s (exit code %d)' % (
-        complaint or output.strip() or 'it said nothing', answer.status)
+    reason = '%s (exit code %d)' % (_short(
+        complaint or output.strip() or 'it said nothing'), answer.status)
     if _START_OF_ANY in output:
         return errors.ApplianceNotReady(
             appliance=question.appliance, remedy=_INSTALL,
@@ -91,8 +93,14 @@ def _unasked(question, answer, output):
 
 
 def _error(question, name, fields):
-    fields = [*fields, '', '']
+    fields = [*map(_short, fields), '', '']
     return _ERRORS.get(name, _failed)(question, fields[0], fields[1])
+
+
+def _short(text):
+    """The beginning: sudo repeats all of the program that it does not run.
+    """
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + ' ...'
 
 
 # Each gets the question and the first two fields that came with its name.

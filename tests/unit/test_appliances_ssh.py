@@ -130,6 +130,17 @@ class TestAnswers:
         with pytest.raises(error, match=words):
             answers.text_of(QUESTION, found)
 
+    @pytest.mark.parametrize('said', [
+        answer('', 1, b'Sorry, user c is not allowed to execute \'sh -c ' +
+               30000 * b'x'),
+        answer('remotefs-answer 1\n\nremotefs-end Failed\tSorry, ' +
+               30000 * 'x' + '\n')])
+    def test_not_all_of_a_long_one(self, said):
+        """sudo repeats our program in its complaint about it."""
+        with pytest.raises(errors.ApplianceError, match='Sorry, ') as raised:
+            answers.text_of(QUESTION, said)
+        assert len(str(raised.value)) < 1000
+
 
 class TestCommands:
     @pytest.mark.parametrize('values, start', [
