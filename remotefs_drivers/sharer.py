@@ -193,6 +193,8 @@ class Sharer:
 
     def _drop_copy(self, step):
         try:
+            # What is gone cannot be mounted, whatever Cinder's record says.
+            self._found(step.share)
             with self._inside(step.share) as (work, path):
                 work.call('delete', 'remove', path(_COPY))
         except errors.ApplianceShareMissing as error:

@@ -493,17 +493,27 @@ class TestRecovery:
         assert site.journals() == []
         assert site.locked('delete_share') == [{cut.id}]
 
+    def cut_revert(self, site, volume):
+        """Leave the journal of a revert by a copy."""
+        plan = sharing.revert_by_copy(volume.name, 's', units.Gi,
+                                      volume.name)
+        with open(os.path.join(site.built.folder, 'box', HOME,
+                               volume.name + '.intent'), 'w') as stream:
+            stream.write(journal.dumps(plan))
+
+    def test_of_a_share_that_an_operator_has_removed(self, site, volume):
+        self.cut_revert(site, volume)
+        site.box.delete_share(volume.name)
+        site.driver.delete_volume(volume)
+        assert site.journals() == []
+
     @pytest.mark.parametrize('verb', [
         lambda site, volume: site.copy(site.snapshot(volume)),
         lambda site, volume: site.clone(volume),
         lambda site, volume: _copy_of_moment(site, volume)])
     def test_before_it_is_kept(self, site, volume, verb):
         """A copy would never get rid of the rest, nor have room for it."""
-        plan = sharing.revert_by_copy(volume.name, 's', units.Gi,
-                                      volume.name)
-        with open(os.path.join(site.built.folder, 'box', HOME,
-                               volume.name + '.intent'), 'w') as stream:
-            stream.write(journal.dumps(plan))
+        self.cut_revert(site, volume)
         open(site.path(volume, '.volume.new-clone'), 'w').close()
         copy = verb(site, volume)
         assert os.listdir(os.path.dirname(site.path(copy))) == ['volume']
