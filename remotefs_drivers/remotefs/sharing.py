@@ -17,6 +17,7 @@ with its file, of which the appliance keeps the content. Nova has no part in
 any of this. What lies there is in chain.sharing.
 """
 
+import dataclasses
 import os
 import types
 
@@ -155,7 +156,7 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
                         share.name, self._appliance.name)
         else:
             try:
-                share.delete(found)
+                share.delete(_without_stranger(found))
             except (errors.ApplianceUnsupported, errors.ApplianceShareInUse,
                     errors.ApplianceSnapshotExists,
                     # A clone that is none of its shares takes nothing over.
@@ -395,6 +396,17 @@ def _related(found):
     :param found: appliances.interface.Share of the one
     """
     return {each.id for each in _find_volumes(sharing.related(found))}
+
+
+def _without_stranger(found):
+    """A share as it is to be deleted: made of a volume's share, or of none.
+
+    One that was managed may hang on a snapshot of an operator's share. That
+    is not ours to prune, whatever it is called.
+    """
+    if found.origin and reference.volume_id_of(found.origin[0]) is None:
+        return dataclasses.replace(found, origin=None)
+    return found
 
 
 def _find_volumes(some):

@@ -255,6 +255,16 @@ class TestDelete:
         site.driver.delete_volume(volume)
         assert 'had no share %s' % volume.name in caplog.text
 
+    def test_what_was_made_of_a_stranger(self, site):
+        """And managed: the operator keeps the snapshot, as it is called."""
+        site.box.create_share('golden', 1)
+        site.box.create_snapshot('golden', 'clone-base')
+        volume = fakes.Volume()
+        site.box.clone_snapshot('golden', 'clone-base', volume.name,
+                                units.Gi)
+        site.driver.delete_volume(volume)
+        assert site.shares() == {'golden': ['clone-base']}
+
     def test_what_has_another_name(self, site, volume):
         """As after a change of volume_name_template: never a silent leak."""
         name, volume._name_id = volume.name, fakes.Volume().id
