@@ -38,11 +38,16 @@ none: Cinder's record names the share, and who deletes the volume looks for
 it. What is undone after an error is more, since then it is known to be new.
 """
 
+import re
+
 from remotefs_drivers.chain import plan
 from remotefs_drivers.chain import share_steps
 
 #: Of the file of a volume in its share.
 FILE = 'volume'
+
+#: An id of Cinder's, which all names that are made here have in them.
+_ID = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 
 _BETWEEN, _DELETED, _TEMPORARY = _PREFIXES = 'clone-', 'deleted-', 'copy-'
 
@@ -71,6 +76,12 @@ def temporary(name):
 def is_waiting(snapshot):
     """Whether no user asks for a snapshot of this name."""
     return snapshot.startswith(_PREFIXES)
+
+
+def is_made_here(snapshot):
+    """Whether a snapshot waits, and is surely none that a person has made.
+    """
+    return is_waiting(snapshot) and _ID.search(snapshot) is not None
 
 
 def is_temporary(share):
@@ -105,7 +116,7 @@ def asked_for(share):
     :param share: has ``snapshots``, each with ``name`` and ``clones``
     """
     return [each.name for each in share.snapshots
-            if not is_waiting(each.name)]
+            if not is_made_here(each.name)]
 
 
 def related(share):

@@ -213,7 +213,7 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
                 found, each.name, volume, known.get((volume.id, each.name)))
             for volume, found in self._with_shares()
             for each in found.snapshots
-            if not sharing.is_waiting(each.name)]
+            if not sharing.is_made_here(each.name)]
         return volume_utils.paginate_entries_list(
             entries, marker, limit, offset, sort_keys, sort_dirs)
 
@@ -235,7 +235,7 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
         if name not in some and volumeshare.name_of(snapshot) in some:
             # Cut off after the last step.
             return volumeshare.name_of(snapshot)
-        if name not in some or sharing.is_waiting(name):
+        if name not in some or sharing.is_made_here(name):
             raise _snapshot_refused(
                 snapshot, existing_ref,
                 'its share has no such snapshot, but: %s'

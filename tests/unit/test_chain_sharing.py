@@ -257,15 +257,24 @@ class TestHostileJournals:
         assert journal.loads(text, V, 'path').undo
 
 
-@pytest.mark.parametrize('name, waits', [
-    ('clone-volume-2', True), ('deleted-snapshot-a', True),
-    ('copy-volume-1', True), ('snapshot-a', False), ('nightly', False),
-    ('snapshot-clone-1', False), ('', False), ('clone', False)])
-def test_which_snapshots_nobody_asks_for(name, waits):
+ID = 'aaaaaaaa-0000-4000-8000-000000000000'
+
+
+@pytest.mark.parametrize('name, waits, ours', [
+    ('clone-volume-' + ID, True, True),
+    ('deleted-snapshot-' + ID, True, True),
+    ('copy-volume-' + ID, True, True), ('clone-' + ID, True, True),
+    # Somebody has called one so by hand.
+    ('clone-before-upgrade', True, False), ('copy-1', True, False),
+    ('snapshot-a', False, False), ('nightly', False, False),
+    ('snapshot-clone-' + ID, False, False), ('', False, False),
+    ('clone', False, False)])
+def test_which_snapshots_nobody_asks_for(name, waits, ours):
     assert sharing.is_waiting(name) is waits
+    assert sharing.is_made_here(name) is ours
     found = share(snapshot(name), snapshot('snapshot-b'))
     assert sharing.asked_for(found) == (
-        ['snapshot-b'] if waits else [name, 'snapshot-b'])
+        ['snapshot-b'] if ours else [name, 'snapshot-b'])
 
 
 def test_names():

@@ -30,6 +30,7 @@ from tests.unit import databases
 from tests.unit import fakes
 
 HOME = 'cinder-journal'
+GROUP_SNAPSHOT = 'aaaaaaaa-0000-4000-8000-000000000000'
 
 
 @pytest.fixture(autouse=True)
@@ -324,11 +325,11 @@ class TestDelete:
 
     def test_a_clone_with_a_snapshot_of_the_same_name(self, site, volume):
         """Of one group snapshot: it cannot take the other one over."""
-        snapshot = fakes.Snapshot(volume, group_snapshot_id='a')
+        snapshot = fakes.Snapshot(volume, group_snapshot_id=GROUP_SNAPSHOT)
         site.driver.create_snapshot(snapshot)
         site.copy(snapshot)
         clone = site.clone(volume)
-        of_clone = fakes.Snapshot(clone, group_snapshot_id='a')
+        of_clone = fakes.Snapshot(clone, group_snapshot_id=GROUP_SNAPSHOT)
         site.driver.create_snapshot(of_clone)
         site.copy(of_clone)
         for each in snapshot, of_clone:
@@ -337,6 +338,15 @@ class TestDelete:
             site.driver.delete_volume(volume)
         site.driver.delete_volume(clone)
         site.driver.delete_volume(volume)
+
+    @pytest.mark.parametrize('name', [
+        'nightly', 'clone-before-upgrade', 'copy-1', 'deleted-scenes'])
+    def test_snapshots_of_an_operator_in_the_way(self, site, volume, name):
+        """Whatever he calls them."""
+        site.box.create_snapshot(volume.name, name)
+        with pytest.raises(exception.VolumeIsBusy, match=name):
+            site.driver.delete_volume(volume)
+        assert site.shares() == {volume.name: [name]}
 
     def test_snapshots_in_the_way(self, site, volume):
         snapshot = site.snapshot(volume)
@@ -365,9 +375,9 @@ class TestSnapshots:
 
     def test_of_a_group(self, site, volume):
         """All of one group snapshot have one name."""
-        snapshot = fakes.Snapshot(volume, group_snapshot_id='a')
+        snapshot = fakes.Snapshot(volume, group_snapshot_id=GROUP_SNAPSHOT)
         site.driver.create_snapshot(snapshot)
-        assert site.shares()[volume.name] == ['snapshot-a']
+        assert site.shares()[volume.name] == ['snapshot-' + GROUP_SNAPSHOT]
         site.driver.delete_snapshot(snapshot)
         assert site.shares()[volume.name] == []
 

@@ -347,7 +347,7 @@ class TestManage:
     def test_a_snapshot(self, site, volumes):
         volume = volumes[0]
         site.box.create_snapshot(volume.name, 'nightly')
-        site.box.create_snapshot(volume.name, 'deleted-x')
+        site.box.create_snapshot(volume.name, 'deleted-' + GROUP)
         snapshot = fakes.Snapshot(volume)
         reference = {'source-name': 'nightly'}
         assert site.driver.manage_existing_snapshot_get_size(
@@ -355,8 +355,9 @@ class TestManage:
         site.update(snapshot, site.driver.manage_existing_snapshot(
             snapshot, reference))
         assert snapshot.provider_id
-        assert site.shares()[volume.name] == [snapshot.name, 'deleted-x']
-        for name in 'deleted-x', 'none':
+        assert site.shares()[volume.name] == [snapshot.name,
+                                              'deleted-' + GROUP]
+        for name in 'deleted-' + GROUP, 'none':
             with pytest.raises(exception.ManageExistingInvalidReference):
                 site.driver.manage_existing_snapshot(
                     fakes.Snapshot(volume), {'source-name': name})
