@@ -40,6 +40,9 @@ class Box:
     """
 
     name = box = None
+    #: Whether it can where there are newer snapshots; if not, we copy, which
+    #: v3 cannot leave to the server.
+    rolls_back = True
 
     def __init__(self, share=layout.BOX):
         self.share = share
@@ -79,6 +82,7 @@ class Folders(Box):
     """Its shares are folders: nothing that a client sees sets them apart."""
 
     name = 'folders'
+    rolls_back = False
 
     @contextlib.contextmanager
     def ready(self, server):

@@ -44,16 +44,24 @@ _TIMEOUT = 5
 _SLACK = 20
 _RECOVERY = 90
 
-#: Version 3 does not go from an export into the subvolumes in it (mount says
-#: "Stale file handle"), so each share is exported.
-_CASES = ((ssh_boxes.ExportedBtrfs, '3'), (ssh_boxes.ExportedBtrfs, '4.2'))
+_BOXES = {box.name: box for box in (boxes.Folders, ssh_boxes.Btrfs,
+                                    ssh_boxes.ExportedBtrfs)}
 
 
-@pytest.fixture(params=_CASES, ids=lambda case: '-'.join((case[0].name,
-                                                          case[1])))
+def _on(*cases):
+    """On these boxes, mounted in these versions.
+
+    All of them would take too long; each has its turn in some tests. There
+    is no btrfs-3: version 3 does not go from an export into the subvolumes in
+    it, mount says "Stale file handle".
+    """
+    return pytest.mark.parametrize('case', cases, indirect=True)
+
+
+@pytest.fixture
 def case(request):
     """(kind of box, version of NFS)"""
-    return request.param
+    return request.param.split('-')
 
 
 @pytest.fixture
@@ -64,7 +72,7 @@ def version(case):
 @pytest.fixture
 def box(case, server):
     """A box, whole and empty; nothing is left on it in the end."""
-    box = case[0]()
+    box = _BOXES[case[0]]()
     with box.ready(server):
         yield box
         assert box.shares() == {}, 'shares were left behind'
@@ -119,6 +127,7 @@ class Guest(backends.Host):
         backend.driver.remove_export(backend.rig.context, volume)
 
 
+@_on('folders-3', 'btrfs-4.2', 'btrfs_exported-3')
 def test_a_life(make, box, guest, version, server, tmp_path):
     """Whatever is made of a volume is made by the box, not by us."""
     backend = make(version=version)
@@ -155,7 +164,8 @@ def test_a_life(make, box, guest, version, server, tmp_path):
     driver.revert_to_snapshot(rig.context, volume, snapshot)
     driver.extend_volume(volume, 3)
     _holds(box, volume, 3, old, tmp_path)
-    assert _moved(server, before) < _SMALL
+    if version != '3' or box.rolls_back:
+        assert _moved(server, before) < _SMALL
     # As a guest sees it, whose client knows the share from before.
     path = guest.plug(backend, volume)
     content.assert_pattern(path, 'raw', 0xf0, 0, _SMALL)
@@ -170,7 +180,7 @@ def test_a_life(make, box, guest, version, server, tmp_path):
         driver.delete_volume(each)
 
 
-@pytest.mark.turns
+@_on('folders-3', 'btrfs_exported-4.2')
 def test_uploaded_and_managed(make, box, guest, version, tmp_path):
     """The image is of one moment; the share gets another name, and place.
     """
@@ -212,9 +222,12 @@ def _holds(box, volume, size, ranges, tmp_path):
                          tmp_path)
 
 
-@pytest.mark.turns
+@_on('btrfs-4.2', 'btrfs_exported-3')
 def test_a_share_that_is_another_one_now(make, box, version):
-    """Deleted and made anew on the box while it was mounted here."""
+    """Deleted and made anew on the box while it was mounted here.
+
+    Not of folders: to v3 one that was deleted stays an empty one for a while.
+    """
     backend = make(version=version)
     driver, context = backend.driver, backend.rig.context
     volume = backend.volume()
@@ -233,7 +246,7 @@ def test_a_share_that_is_another_one_now(make, box, version):
     driver.delete_volume(volume)
 
 
-@pytest.mark.turns
+@_on('folders-3', 'btrfs_exported-4.2')
 def test_server_restarts_under_a_guest(make, box, guest, version, server):
     backend = make(version=version)
     volume = backend.volume()
@@ -255,7 +268,7 @@ def test_server_restarts_under_a_guest(make, box, guest, version, server):
         backend.driver.delete_volume(each)
 
 
-@pytest.mark.turns
+@_on('folders-4.2', 'btrfs_exported-3')
 def test_server_goes_away(make, make_backend, box, server, version):
     """Verbs end in time, others are served, nothing stays mounted for ever.
     """
