@@ -97,6 +97,22 @@ class Gate:
             self._renew_workers()
         return answer
 
+    def is_silent(self):
+        """Whether it counts as down, and does not answer now either.
+
+        It is asked again: what took too long may only have been slow. An
+        error is an answer too.
+        """
+        if not self._down:
+            return False
+        try:
+            self.check()
+        except errors.ShareTimeout:
+            return True
+        except errors.ShareUnavailable:
+            return False
+        return False
+
     def close(self):
         """Let go of the threads that made calls; the next call has new ones.
         """

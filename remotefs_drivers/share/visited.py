@@ -17,6 +17,9 @@ when somebody comes to visit it and unmounted when the last visitor leaves,
 whatever came of the visit. Who calls a function on a share visits it for that
 time; who does more with it begins with a visit of its own.
 
+One that does not answer is detached instead: the call that hangs there is one
+of ours, and would keep it busy for as long as its server is away.
+
 Guests of a share are counted within this process. Another one of this host
 may have it mounted too, an os-brick of cinder-backup say: what is busy stays
 mounted, and what was unmounted in between is mounted anew by who comes next.
@@ -131,9 +134,12 @@ class VisitedShares(shares.Shares):
             with self.visit(share):
                 pass
 
-    def _unmount(self, share):
+    def _unmount(self, share, its_gate):
         try:
-            self._mounter.unmount(share)
+            if its_gate.is_silent():
+                self._mounter.detach(share)
+            else:
+                self._mounter.unmount(share)
         except exception.RemoteFSException as error:
             # Whatever the visit was for is done, or has an error of its own.
             LOG.warning('Share %s stays mounted for now: %s',
@@ -164,4 +170,4 @@ class _Use:
             self._visitors -= 1
             if not self._visitors:
                 self.gate.close()
-                unmount(self._share)
+                unmount(self._share, self.gate)

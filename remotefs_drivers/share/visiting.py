@@ -69,19 +69,38 @@ class VisitingMounter(mounter.BrickMounter):
         try:
             _umount(path, self._timeout)
         except errors.CommandTimeout as error:
-            LOG.warning('Share %s does not answer, and is detached: %s',
-                        share.location, error)
-            self._detach(share)
+            LOG.warning('Share %s: %s', share.location, error)
+            self.detach(share)
+            return
         except errors.CommandFailed as error:
             if _is_busy(error):
                 raise errors.ShareUnavailable(share=share.location,
                                               reason=str(error))
             if self.is_there(share):
                 self._detach(share)
+        self._expect_gone(share)
+
+    def detach(self, share):
+        """Unmount a share that does not answer, whoever uses it.
+
+        Calls that hang there end when the server is back. To let them fail
+        (``umount -f``) would do the same to calls for other mounts of the
+        same file system on this host: those of a guest, say.
+
+        :raises ShareUnavailable: when it stays mounted
+        """
+        if not self.is_there(share):
+            return
+        LOG.warning('Share %s does not answer, and is detached',
+                    share.location)
+        self._detach(share)
+        self._expect_gone(share)
+
+    def _expect_gone(self, share):
         if self.is_there(share):
             raise errors.ShareUnavailable(share=share.location,
                                           reason='it stays mounted')
-        self._remove_mount_point(path)
+        self._remove_mount_point(self.path(share))
 
     def _remove_mount_point(self, path):
         try:

@@ -345,6 +345,7 @@ def test_a_server_that_dies_under_a_volume(rig, mounting):
     with pytest.raises(exception.ExtendVolumeError,
                        match='appliance_share_timeout'):
         driver.extend_volume(volume, 2)
+    assert mounting.mounted() == {volume.name}
     driver.extend_volume(other, 2)
     # The appliance itself answers.
     snapshot = rig.snapshot(driver, volume)
@@ -355,6 +356,26 @@ def test_a_server_that_dies_under_a_volume(rig, mounting):
     for each in volume, other:
         driver.delete_volume(each)
     assert mounting.shares() == {}
+    _is_not_there(mounting)
+
+
+@pytest.mark.root
+def test_a_server_that_dies_in_a_visit(rig, mounting):
+    """Its mount goes at once, whatever hangs there."""
+    driver = mounting.driver(rig, **QUICK)
+    volume = rig.volume(driver)
+    with driver._visit(volume):
+        driver.extend_volume(volume, 2)
+        mounting.mounter.freeze(volume.provider_location)
+        with pytest.raises(exception.ExtendVolumeError):
+            driver.extend_volume(volume, 3)
+        assert mounting.mounted() == {volume.name}
+    _is_not_there(mounting)
+    what, __, __, flags = mounting.mounter.calls()[-1]
+    assert (what, flags) == ('umount', ['-l'])
+    assert mounting.mounter.calls()[-2][0] == 'mount'
+    driver.extend_volume(volume, 3)
+    driver.delete_volume(volume)
     _is_not_there(mounting)
 
 

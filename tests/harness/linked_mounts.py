@@ -57,6 +57,8 @@ class Mounter:
         if self.is_there(share):
             os.unlink(self.path(share))
 
+    detach = unmount
+
     def prove(self, path):
         """:raises MountDead: when nothing, or what is gone, is mounted there
         """

@@ -63,7 +63,7 @@ class Mounter:
     :ivar busy: locations that cannot be unmounted
     :ivar dead: paths of mounts that are dead
     :ivar revived: those of them that a new mount makes alive
-    :ivar calls: ('mount', 'unmount' or 'renew', location, limit)
+    :ivar calls: ('mount', 'unmount', 'detach' or 'renew', location, limit)
     """
 
     def __init__(self, base):
@@ -94,6 +94,11 @@ class Mounter:
         if share.location in self.busy:
             raise errors.ShareUnavailable(share=share.location,
                                           reason='busy')
+        self._mounted.discard(self.path(share))
+
+    def detach(self, share):
+        """As share.visiting's, whoever uses it."""
+        self.calls.append(('detach', share.location, None))
         self._mounted.discard(self.path(share))
 
     def renew(self, share, limit=None):

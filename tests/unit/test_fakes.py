@@ -64,8 +64,8 @@ class TestBoxMounter:
         return table.Share('127.0.0.1:%s' % (tmp_path / 'a'))
 
     def test_has_the_interface_of_the_real_one(self):
-        for name in ('path', 'is_there', 'mount', 'unmount', 'prove',
-                     'renew', 'mounted'):
+        for name in ('path', 'is_there', 'mount', 'unmount', 'detach',
+                     'prove', 'renew', 'mounted'):
             assert (inspect.signature(getattr(fakes.BoxMounter, name)) ==
                     inspect.signature(getattr(visiting.VisitingMounter,
                                               name)))
@@ -80,6 +80,14 @@ class TestBoxMounter:
         fake.unmount(share)
         assert fake.mounted() == set()
         assert (tmp_path / 'a').is_dir()
+
+    def test_detaches_what_is_busy(self, fake, share):
+        fake.mount(share)
+        fake.busy.add(share.location)
+        with pytest.raises(errors.ShareUnavailable):
+            fake.unmount(share)
+        fake.detach(share)
+        assert fake.mounted() == set()
 
     def test_a_share_that_is_not_there(self, fake):
         with pytest.raises(errors.MountFailed):

@@ -212,6 +212,38 @@ def test_closed_it_can_be_used_again(server, the_gate):
         the_gate.close()
 
 
+class TestIsSilent:
+    def test_one_that_answers_is_not_asked(self, server, the_gate):
+        assert not the_gate.is_silent()
+        assert server.asked == 0
+
+    def test_one_that_is_down(self, server, the_gate):
+        kill(server, the_gate)
+        assert the_gate.is_silent()
+        assert server.asked == 1
+
+    def test_one_that_was_only_slow(self, server, the_gate):
+        kill(server, the_gate)
+        server.answers.set()
+        assert not the_gate.is_silent()
+        # It is up from then on.
+        assert not the_gate.is_silent()
+        assert server.asked == 1
+
+    def test_an_error_is_an_answer(self, server, the_gate):
+        kill(server, the_gate)
+        server.failure = errors.CommandFailed(
+            program='stat', exit_code=1, stderr='Stale file handle',
+            command='stat')
+        assert not the_gate.is_silent()
+
+    def test_by_threads_that_are_closed(self, server, the_gate):
+        """So it is when the last visitor has left."""
+        kill(server, the_gate)
+        the_gate.close()
+        assert the_gate.is_silent()
+
+
 class TestCheck:
     def test_the_capacity(self, server, the_gate):
         assert the_gate.check() == (100, 50)

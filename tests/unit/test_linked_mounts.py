@@ -37,7 +37,7 @@ def mounter(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['path', 'is_there', 'mount', 'unmount',
-                                  'prove', 'renew', 'mounted'])
+                                  'detach', 'prove', 'renew', 'mounted'])
 def test_the_methods_are_the_same(name):
     def parameters(cls):
         return list(inspect.signature(getattr(cls, name)).parameters)

@@ -12,6 +12,7 @@
 
 """Shares that are mounted while somebody visits them."""
 
+import dataclasses
 import os
 import threading
 
@@ -192,6 +193,79 @@ def _ask_dead(mounter):
             raise errors.MountDead(share=path, reason='gone')
         return capacity.look(path)
     return ask
+
+
+class Server:
+    """Answers neither calls nor children, to its end."""
+
+    def __init__(self):
+        self.end = threading.Event()
+
+    def call(self):
+        assert self.end.wait(LONG)
+
+    def ask(self, path, timeout):
+        raise errors.CommandTimeout(program='stat', reason='no end',
+                                    seconds=timeout, command='stat')
+
+
+@pytest.fixture
+def server(monkeypatch):
+    server = Server()
+    monkeypatch.setattr(capacity, 'ask', server.ask)
+    yield server
+    server.end.set()
+
+
+class TestSilent:
+    @pytest.fixture
+    def made(self, mounter):
+        built = visited.VisitedShares(
+            fakes.Source(HOME), mounter,
+            dataclasses.replace(fakes.SETTINGS, share_timeout=0.1))
+        built.reload()
+        return built
+
+    def test_one_that_does_not_answer_is_detached(self, made, mounter,
+                                                  server):
+        """Our own call keeps it busy."""
+        mounter.busy.add('nas:/a')
+        with pytest.raises(errors.ShareTimeout):
+            made.call(A, 'look', server.call)
+        assert not mounter.is_there(A)
+        assert mounter.calls[-1] == ('detach', 'nas:/a', None)
+        mounter.calls.clear()
+        made.tidy()
+        assert mounter.calls == []
+
+    def test_not_one_that_was_slow_and_is_busy(self, made, mounter, server,
+                                               monkeypatch, caplog):
+        """Somebody else has it, and it answers."""
+        monkeypatch.setattr(capacity, 'ask',
+                            lambda path, timeout: capacity.look(path))
+        mounter.busy.add('nas:/a')
+        with pytest.raises(errors.ShareTimeout):
+            made.call(A, 'look', server.call)
+        assert mounter.is_there(A)
+        assert 'nas:/a stays mounted for now' in caplog.text
+
+    def test_not_under_who_visits_or_holds_it(self, made, mounter, server):
+        made.hold(A)
+        with made.visit(A):
+            with pytest.raises(errors.ShareTimeout):
+                made.call(A, 'look', server.call)
+            assert mounter.is_there(A)
+        assert mounter.is_there(A)
+        made.release(A)
+        assert mounter.calls[-1] == ('detach', 'nas:/a', None)
+
+    def test_no_other_share(self, made, mounter, server):
+        made.hold(B)
+        with pytest.raises(errors.ShareTimeout):
+            made.call(A, 'look', server.call)
+        assert mounter.is_there(B)
+        made.release(B)
+        assert mounter.calls[-1] == ('unmount', 'nas:/b', None)
 
 
 class TestManyVisitors:

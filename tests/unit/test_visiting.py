@@ -181,6 +181,36 @@ class TestUnmount:
         assert os.path.exists(os.path.join(path, 'x'))
 
 
+class TestDetach:
+    @pytest.fixture(autouse=True)
+    def mounted(self, mounter, system):
+        mounter.mount(SHARE)
+        system.run.clear()
+        system.limits.clear()
+
+    def test_the_command(self, mounter, system, path, caplog):
+        """Whoever uses it, at once, and not for ever."""
+        mounter.detach(SHARE)
+        assert system.run == [['root', 'umount', '-l', path]]
+        assert system.limits == [60]
+        assert not os.path.exists(path)
+        assert 'does not answer, and is detached' in caplog.text
+        mounter.detach(SHARE)
+        assert len(system.run) == 1
+
+    def test_a_command_that_hangs_after_its_work(self, mounter, system):
+        """The kernel tells the server that it was the last one."""
+        system.broken['umount'] = mounting.hung()
+        system.works_anyway = True
+        mounter.detach(SHARE)
+        assert not mounter.is_there(SHARE)
+
+    def test_it_stays(self, mounter, system):
+        system.broken['umount'] = mounting.failed('Operation not permitted')
+        with pytest.raises(errors.ShareUnavailable, match='stays mounted'):
+            mounter.detach(SHARE)
+
+
 def test_what_is_mounted(mounter, tmp_path, monkeypatch):
     monkeypatch.setattr(mountinfo, 'below', lambda folder: {
         folder + '/1': mountinfo.Mount('nas:/a', 'nfs4', False),

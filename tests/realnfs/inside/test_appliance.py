@@ -287,12 +287,13 @@ def test_server_goes_away(make, make_backend, box, server, version):
                      lambda: far.driver.create_volume(new)):
             error = _in_time(_failure, verb)
             assert layout.FAR_ADDRESS in str(error), error
-        # What waits in the kernel keeps it busy; see below.
+        assert far.mounted() == {held.name}
+        # What hangs there keeps it busy.
         _in_time(far.driver.remove_export, context, held)
+        assert far.mounted() == set()
         near.driver.delete_volume(near.volume())
 
     _wait_until_served(far, idle)
-    far.driver.get_volume_stats(refresh=True)
     assert far.mounted() == set()
     for each in held, idle, new:
         far.driver.delete_volume(each)
