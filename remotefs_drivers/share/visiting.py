@@ -12,6 +12,7 @@
 
 """Mounting and unmounting shares that come and go, while others do so too."""
 
+import dataclasses
 import errno
 import os
 
@@ -29,6 +30,9 @@ _BUSY = 'busy'
 #: A child that some thread has just begun has all files of ours open, until
 #: it closes them. Seconds.
 _ATTEMPTS, _PAUSE = 5, 0.1
+#: Beside a share's own options: with it the kernel takes nothing from what it
+#: knows of the same file system already.
+_APART = '-o nosharecache'
 
 
 class VisitingMounter(mounter.BrickMounter):
@@ -57,6 +61,21 @@ class VisitingMounter(mounter.BrickMounter):
         if self.is_there(share):
             self._detach(share)
         self.mount(share, limit)
+
+    def _mount(self, share, limit):
+        """A share may have had another name.
+
+        NFS 3 has no names of shares: while anything of the same file system
+        is mounted, the kernel calls a folder what it was called when it was
+        mounted first.
+        """
+        try:
+            return super()._mount(share, limit)
+        except errors.ShareNotMounted as error:
+            LOG.info('It is mounted apart: %s', error)
+        self._detach(share)
+        self._expect_gone(share)
+        return super()._mount(_apart(share), limit)
 
     def unmount(self, share):
         """Unmount a share, by force where its server does not answer.
@@ -113,6 +132,11 @@ class VisitingMounter(mounter.BrickMounter):
         """The sources of what is mounted below our folder, by whomever."""
         return {mount.source
                 for mount in mountinfo.below(self.base).values()}
+
+
+def _apart(share):
+    return dataclasses.replace(
+        share, options=' '.join(filter(None, [share.options, _APART])))
 
 
 def _is_busy(error):

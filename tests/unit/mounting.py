@@ -27,6 +27,7 @@ class System:
     :ivar mounts: path -> what is mounted there
     :ivar broken: what ends badly -> the error, as 'mount' or 'mkdir'
     :ivar left: of these commands the first so many succeed
+    :ivar renamed: share -> the name that NFS 3 still knows it by
     """
 
     def __init__(self):
@@ -36,6 +37,7 @@ class System:
         self.broken = {}
         self.failures = None
         self.works_anyway = False
+        self.renamed = {}
 
     def install(self, monkeypatch):
         """In place of the real one, for an ordinary user."""
@@ -72,7 +74,10 @@ class System:
         if argv[0] == 'mkdir':
             os.makedirs(argv[-1], exist_ok=True)
         elif argv[0] == 'mount':
-            self.mounts[argv[-1]] = argv[-2]
+            share = argv[-2]
+            if 'nosharecache' not in ','.join(argv).split(','):
+                share = self.renamed.get(share, share)
+            self.mounts[argv[-1]] = share
         elif argv[0] == 'umount':
             self.mounts.pop(argv[-1], None)
 

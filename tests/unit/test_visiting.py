@@ -114,6 +114,44 @@ class TestRenew:
             mounter.renew(SHARE)
 
 
+class TestRenamed:
+    """The kernel takes it for what it was when it was mounted last."""
+
+    @pytest.fixture(autouse=True)
+    def renamed(self, system):
+        system.renamed['nas:/a'] = 'nas:/old'
+
+    def test_it_is_mounted_apart(self, mounter, system, path, caplog):
+        mounter.mount(SHARE)
+        assert system.programs() == ['mkdir', 'mount', 'umount', 'mkdir',
+                                     'mount']
+        assert system.run[-1] == ['root', 'mount', '-t', 'nfs', '-o',
+                                  'vers=4.2,nosharecache', 'nas:/a', path]
+        assert mounter.is_there(SHARE)
+        assert caplog.text == ''
+
+    def test_with_options_of_its_own(self, mounter, system):
+        mounter.mount(table.Share('nas:/a', '-o soft'))
+        assert 'vers=4.2,soft,nosharecache' in system.run[-1]
+
+    def test_within_a_limit(self, mounter, system):
+        mounter.mount(SHARE, 7)
+        assert system.limits == [7, 7, 60, 7, 7]
+
+    def test_what_stays_there(self, mounter, system):
+        system.broken['umount'] = mounting.failed('Operation not permitted')
+        with pytest.raises(errors.ShareNotMounted, match='nas:/old'):
+            mounter.mount(SHARE)
+
+    def test_what_somebody_else_mounted_is_his(self, mounter, system, path):
+        """There is no knowing what it is."""
+        system.mounts[path] = 'nas:/old'
+        for act in mounter.is_there, mounter.unmount, mounter.detach:
+            with pytest.raises(errors.ShareNotMounted, match='nas:/old'):
+                act(SHARE)
+        assert system.run == []
+
+
 class TestUnmount:
     @pytest.fixture(autouse=True)
     def mounted(self, mounter, system):

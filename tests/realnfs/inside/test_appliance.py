@@ -184,9 +184,7 @@ def test_a_life(make, box, guest, version, server, tmp_path):
 def test_uploaded_and_managed(make, box, guest, version, tmp_path):
     """The image is of one moment; the share gets another name, and place.
     """
-    # What v3 has mounted goes by the name that its client has seen first, as
-    # long as anything of the same file system is mounted.
-    backend = make(version=f'{version},nosharecache')
+    backend = make(version=version)
     driver, rig = backend.driver, backend.rig
     volume = backend.volume()
     content.write(guest.plug(backend, volume), 'raw', 0xf0, MIB, MIB)
