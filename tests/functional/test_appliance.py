@@ -14,16 +14,14 @@
 
 import contextlib
 import os
-import types
 
 from cinder import exception
-from cinder.volume import volume_utils
-from oslo_utils import uuidutils
 import pytest
 
 from remotefs_drivers import errors
 from tests.functional import appliance_places
 from tests.functional import content
+from tests.functional import groups
 
 GIB, MIB = content.GIB, content.MIB
 
@@ -295,44 +293,13 @@ def test_manage_snapshot(rig, driver, place, volume, tmp_path):
 # Groups
 
 
-@pytest.fixture
-def consistent(monkeypatch):
-    monkeypatch.setattr(volume_utils, 'is_group_a_cg_snapshot_type',
-                        lambda group: True)
-
-
+@pytest.mark.parametrize('consistent', [True, False],
+                         ids=['consistent', 'generic'])
 def test_group(rig, driver, place, tmp_path, consistent):
-    group, taken, other = [
-        types.SimpleNamespace(id=uuidutils.generate_uuid(), name='group')
-        for __ in range(3)]
-    driver.create_group(rig.context, group)
-    members = [rig.volume(driver) for __ in range(2)]
-    for volume in members:
-        _write(place, volume, 1)
-    snapshots = [rig.new_snapshot(volume, group_snapshot_id=taken.id)
-                 for volume in members]
-    update, updates = driver.create_group_snapshot(rig.context, taken,
-                                                   snapshots)
-    assert update == {'status': 'available'}
-    assert {each['id'] for each in updates} == {
-        each.id for each in snapshots}
-    for volume in members:
-        _write(place, volume, 2)
-    for sources in ({'group_snapshot': taken, 'snapshots': snapshots},
-                    {'source_group': group, 'source_vols': members}):
-        for each in snapshots:
-            each.status = 'available'
-        copies = [rig.new_volume(driver) for __ in members]
-        __, updates = driver.create_group_from_src(
-            rig.context, other, copies, **sources)
-        for copy, update in zip(copies, updates):
-            assert update.pop('id') == copy.id
-            copy.update(update)
-            _holds(place, copy, 1 if 'snapshots' in sources else 2, tmp_path)
-        update, __ = driver.delete_group(rig.context, other, copies)
-        assert update == {'status': 'deleted'}
-    update, __ = driver.delete_group_snapshot(rig.context, taken, snapshots)
-    assert update == {'status': 'deleted'}
-    driver.delete_group(rig.context, group, members)
+    with groups.type_is(consistent):
+        group = groups.Group(rig, driver, place, tmp_path)
+        if consistent:
+            driver.create_group(rig.context, group.group)
+        group.live()
     assert place.shares() == {}
     assert place.mounted() == set()

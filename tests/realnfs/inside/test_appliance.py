@@ -16,6 +16,7 @@ What a guest writes goes through an NFS client; what is there is looked at
 where the box has it, and in the end nothing is left there, nor mounted.
 """
 
+import contextlib
 import os
 import time
 import types
@@ -25,7 +26,9 @@ import pytest
 from cinder import exception
 from oslo_utils import units
 
+from remotefs_drivers import errors
 from tests.functional import content
+from tests.functional import groups
 from tests.functional import upload
 from tests.realnfs.guest import layout
 from tests.realnfs.guest import nfs_server
@@ -127,7 +130,7 @@ class Guest(backends.Host):
         backend.driver.remove_export(backend.rig.context, volume)
 
 
-@_on('folders-3', 'btrfs-4.2', 'btrfs_exported-3')
+@_on('folders-3', 'btrfs_exported-4.2')
 def test_a_life(make, box, guest, version, server, tmp_path):
     """Whatever is made of a volume is made by the box, not by us."""
     backend = make(version=version)
@@ -180,7 +183,7 @@ def test_a_life(make, box, guest, version, server, tmp_path):
         driver.delete_volume(each)
 
 
-@_on('folders-3', 'btrfs_exported-4.2')
+@_on('folders-3', 'btrfs-4.2')
 def test_uploaded_and_managed(make, box, guest, version, tmp_path):
     """The image is of one moment; the share gets another name, and place.
     """
@@ -204,6 +207,20 @@ def test_uploaded_and_managed(make, box, guest, version, tmp_path):
     _holds(box, managed, 1, [(0xf0, MIB, MIB), (0xf1, 2 * MIB, MIB)],
            tmp_path)
     driver.delete_volume(managed)
+
+
+@_on('folders-3', 'folders-4.2', 'btrfs-4.2')
+def test_group(make, box, version, tmp_path):
+    """Of one moment where the box can; else Cinder's manager does it."""
+    backend = make(version=version)
+    driver, context = backend.driver, backend.rig.context
+    is_able = box.box.offers('create_snapshots')
+    with groups.type_is(consistent=True):
+        with (contextlib.nullcontext() if is_able
+              else pytest.raises(errors.GroupUnsupported)):
+            driver.create_group(context, groups.new())
+    with groups.type_is(is_able):
+        groups.Group(backend.rig, driver, box, tmp_path).live()
 
 
 def _moved(server, before):
@@ -244,7 +261,7 @@ def test_a_share_that_is_another_one_now(make, box, version):
     driver.delete_volume(volume)
 
 
-@_on('folders-3', 'btrfs_exported-4.2')
+@_on('folders-4.2', 'btrfs_exported-3')
 def test_server_restarts_under_a_guest(make, box, guest, version, server):
     backend = make(version=version)
     volume = backend.volume()
@@ -266,7 +283,7 @@ def test_server_restarts_under_a_guest(make, box, guest, version, server):
         backend.driver.delete_volume(each)
 
 
-@_on('folders-4.2', 'btrfs_exported-3')
+@_on('folders-3', 'folders-4.2')
 def test_server_goes_away(make, make_backend, box, server, version):
     """Verbs end in time, others are served, nothing stays mounted for ever.
     """
