@@ -34,6 +34,7 @@ HOME = 'cinder-journal'
 
 class Box:
     """:param share: layout.Share with all of its shares
+    :param folder: in it, for another box than others of its kind
     :ivar name: to say it in a test's id
     :ivar root: the folder that its shares are in, for it and for clients
     :ivar box: an appliance of its own, to look at it
@@ -44,10 +45,10 @@ class Box:
     #: v3 cannot leave to the server.
     rolls_back = True
 
-    def __init__(self, share=layout.BOX):
+    def __init__(self, share=layout.BOX, folder=None):
         self.share = share
         self.address = share.address
-        self.root = f'/{share.name}/{self.name}'
+        self.root = f'/{share.name}/{folder or self.name}'
 
     @contextlib.contextmanager
     def ready(self, server):

@@ -12,9 +12,11 @@
 
 """A whole Cinder on real shares, spoken to over HTTP."""
 
+import contextlib
 import os
 import pathlib
 import shutil
+import types
 
 import pytest
 
@@ -23,10 +25,12 @@ from oslo_utils import units
 from remotefs_drivers.embedded import cloud as clouds
 from remotefs_drivers.embedded import spec
 from tests.functional import content
+from tests.functional import natives
 from tests.functional import steps
 from tests.realnfs.guest import layout
 from tests.realnfs.inside import backend as backends
 from tests.realnfs.inside import boxes
+from tests.realnfs.inside import short_backup
 from tests.realnfs import start
 
 # Seconds, on an emulated processor: until it is up, and for a step.
@@ -36,37 +40,51 @@ _STEPS = 600
 #: Backend -> its share, the version of NFS and the format of its volumes.
 _BACKENDS = {'alpha': (layout.ONE, '4.2', 'raw'),
              'beta': (layout.TWO, '3', 'qcow2')}
-#: One on an appliance, which has a share for each volume.
-_APPLIANCE = 'tau'
+#: The same of those on appliances, which have a share for each volume.
+_APPLIANCE, _OLD_APPLIANCE = 'tau', 'upsilon'
+_APPLIANCES = {_APPLIANCE: '4.2', _OLD_APPLIANCE: '3'}
 
 pytestmark = [pytest.mark.slow, pytest.mark.limit(_START + _STEPS)]
 
 
 @pytest.fixture(scope='module')
-def box(server_of_all):
-    box = boxes.Folders()
-    with box.ready(server_of_all):
-        yield box
-        assert box.shares() == {}, 'shares were left behind'
-        assert box.journals() == []
+def places(server_of_all):
+    """Backend -> box, which is empty in the end."""
+    places = {name: boxes.Folders(folder=name) for name in _APPLIANCES}
+    with contextlib.ExitStack() as stack:
+        for box in places.values():
+            stack.enter_context(box.ready(server_of_all))
+        yield places
+        for box in places.values():
+            assert box.shares() == {}, 'shares were left behind'
+            assert box.journals() == []
+
+
+@pytest.fixture
+def box(places):
+    return places[_APPLIANCE]
 
 
 @pytest.fixture(scope='module')
-def cloud(box, mount_base_of_all):
+def cloud(places, mount_base_of_all):
     base = mount_base_of_all
     options = {name: _options(base / name, *backend)
                for name, backend in _BACKENDS.items()}
-    options[_APPLIANCE] = {'volume_driver': boxes.DRIVER, **box.options(
-        appliance_mount_point_base=base / _APPLIANCE,
-        appliance_mount_options='vers=4.2')}
+    for name, version in _APPLIANCES.items():
+        options[name] = {'volume_driver': boxes.DRIVER, **places[name].options(
+            appliance_mount_point_base=base / name,
+            appliance_mount_options=f'vers={version}')}
     root = base / 'cloud'
     root.mkdir()
     shutil.copy(os.environ[start.DATABASE], root)
     cloud = clouds.Cloud(spec.Spec(
-        root=str(root), backends=options, glance=False,
-        # Every command.
-        options={'DEFAULT': {'default_log_levels': [
-            'oslo_concurrency.processutils=DEBUG']}}))
+        root=str(root), backends=options, glance=False, backup=True,
+        options={'DEFAULT': {
+            # What is restored to a new volume is of this type.
+            'default_volume_type': _APPLIANCE,
+            'backup_driver': short_backup.DRIVER,
+            # Every command.
+            'default_log_levels': ['oslo_concurrency.processutils=DEBUG']}}))
     cloud.start(limit=_START)
     try:
         yield cloud
@@ -105,24 +123,51 @@ def test_into_an_appliance_and_away(user, box, mount_base_of_all):
     before = os.path.join(share.path, f'volume-{volume.id}')
     ranges = [(0xf0, 0, units.Mi), (0xf1, units.Gi - units.Mi, units.Mi)]
     content.write_all(before, 'raw', ranges)
+    copies = _direct_copies(user.cloud)
 
     _move(user, volume, _APPLIANCE)
     (name,) = box.shares()
     within = f'{box.root}/{name}/volume'
     content.assert_holds(within, 'raw', units.Gi, ranges, user.folder)
-    assert not os.path.exists(before)
-    assert _direct_copies(user.cloud) == 1
+    # Cinder deletes the source once the user has the copy.
+    user.until(lambda: not os.path.exists(before), 'the end of the source')
+    assert _direct_copies(user.cloud) == copies + 1
 
     _move(user, volume, 'alpha')
-    # Cinder deletes the source once the user has the copy.
     user.until(lambda: box.shares() == {}, 'the end of the source')
     after, = pathlib.Path(share.path).glob('volume-*')
     content.assert_holds(after, 'raw', units.Gi, ranges, user.folder)
-    assert _direct_copies(user.cloud) == 2
+    assert _direct_copies(user.cloud) == copies + 2
     user.delete(volume)
-    (source, *__), = backends.mounts_below(
-        mount_base_of_all / _APPLIANCE).values()
-    assert source.endswith('/cinder-journal')
+    assert _mounted(mount_base_of_all / _APPLIANCE) == {boxes.HOME}
+
+
+def test_backup_and_restore(cloud, places, mount_base_of_all, tmp_path):
+    """One of a volume on version 3; the new volume is on version 4.2."""
+    natives.be_backed_up(_User(cloud, tmp_path, places))
+    for name in _APPLIANCES:
+        assert _mounted(mount_base_of_all / name) == {boxes.HOME}
+
+
+class _User(steps.Steps):
+    """A user of volumes on appliances."""
+
+    def __init__(self, cloud, folder, places):
+        super().__init__(cloud, folder, {'raw': _OLD_APPLIANCE})
+        self._places = places
+
+    def path(self, volume):
+        found = self.cloud.cinder.volumes.get(volume.id)
+        place = getattr(found, 'os-vol-host-attr:host')
+        name = place.partition('@')[2].partition('#')[0]
+        return self._places[name].path(types.SimpleNamespace(
+            name=f'volume-{volume.id}'))
+
+
+def _mounted(base):
+    """The names of the shares that are mounted there."""
+    return {os.path.basename(source) for source, *__
+            in backends.mounts_below(base).values()}
 
 
 def _move(user, volume, backend):
