@@ -43,7 +43,7 @@ class ApplianceSsh:
     host: str
     port: int
     login: str
-    password: str
+    password: str = dataclasses.field(repr=False)
     key: Optional[str]
     limit: int
     root: str

@@ -13,6 +13,7 @@
 
 """What is sent to an appliance over SSH, and what its answers mean."""
 
+import dataclasses
 import shlex
 from unittest import mock
 
@@ -27,6 +28,7 @@ from remotefs_drivers.appliances import scripted
 from remotefs_drivers.appliances import ssh
 from remotefs_drivers.appliances import zfs
 from remotefs_drivers import errors
+from remotefs_drivers.settings import appliance_ssh
 
 QUESTION = answers.Question('box', 'do it', share='v', snapshot='s')
 NAMED = answers.Question('box', 'do it', share='v', snapshot='s', new='n')
@@ -302,6 +304,14 @@ def test_who_we_are_there_without_the_password():
     """A log may have it."""
     access = ssh.Access('box', 22, 'me', 'secret', '/key', 5)
     assert 'me' in repr(access) and 'secret' not in repr(access)
+
+
+def test_settings_without_the_password():
+    own = appliance_ssh.ApplianceSsh(**{
+        **{field.name: field.name
+           for field in dataclasses.fields(appliance_ssh.ApplianceSsh)},
+        'password': 'secret'})
+    assert 'login' in repr(own) and 'secret' not in repr(own)
 
 
 @pytest.fixture
