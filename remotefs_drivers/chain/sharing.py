@@ -285,7 +285,7 @@ def delete(share):
     left, heir, moved = _inherited(share.snapshots, own)
     promoted = (share_steps.PromoteShare(heir),) if heir else ()
     pruned = tuple(share_steps.PruneSnapshot(heir, name) for name in moved)
-    if share.origin and not heir and is_waiting(share.origin[1]):
+    if share.origin and not heir and is_made_here(share.origin[1]):
         pruned += (share_steps.PruneSnapshot(*share.origin),)
     return _plan('delete_volume', prepare=(),
                  finish=(*dropped, *promoted,

@@ -26,6 +26,8 @@ from remotefs_drivers.store import journal
 V, W, X = 'volume-1', 'volume-2', 'volume-3'
 S, D = 'snapshot-a', 'deleted-snapshot-a'
 LENT = 'copy-volume-1'
+ID = 'aaaaaaaa-0000-4000-8000-000000000000'
+BETWEEN = 'clone-volume-' + ID
 SIZE, OLD = 4096, 2048
 
 
@@ -132,9 +134,13 @@ PLANS = {
         (steps.PruneSnapshot(W, D),
          steps.PruneSnapshot(W, 'clone-volume-2')), True),
     'delete a clone': (
-        sharing.delete(share(origin=(X, 'clone-volume-1'))), (),
-        (steps.DropShare(V), steps.PruneSnapshot(X, 'clone-volume-1')),
-        (steps.PruneSnapshot(X, 'clone-volume-1'),), True),
+        sharing.delete(share(origin=(X, BETWEEN))), (),
+        (steps.DropShare(V), steps.PruneSnapshot(X, BETWEEN)),
+        (steps.PruneSnapshot(X, BETWEEN),), True),
+    # A person has made that one.
+    'delete a clone of what is called like ours': (
+        sharing.delete(share(origin=(X, 'clone-x'))), (),
+        (steps.DropShare(V),), (), False),
     # A user has that one.
     'delete a clone of a snapshot': (
         sharing.delete(share(origin=(X, S))), (),
@@ -255,9 +261,6 @@ class TestHostileJournals:
     def test_what_is_never_done_may_be_anything(self):
         text = self.lend(prepare=[self.DROP], finish=[self.DROP])
         assert journal.loads(text, V, 'path').undo
-
-
-ID = 'aaaaaaaa-0000-4000-8000-000000000000'
 
 
 @pytest.mark.parametrize('name, waits, ours', [
