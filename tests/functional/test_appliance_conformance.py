@@ -20,6 +20,7 @@ import configparser
 import functools
 import os
 import pathlib
+import shutil
 
 import pytest
 
@@ -53,17 +54,20 @@ def example(folder):
     conf = (_EXAMPLES / 'cinder.conf').read_text()
     assert '/srv/example' in conf
     (folder / 'root').mkdir()
-    _install(folder / 'example_nas-1.0.0.dist-info')
+    _install(folder)
     return conformance.run(
         folder, conf.replace('/srv/example', str(folder / 'root')),
-        ['--appliance-content=local'], [_EXAMPLES, folder])
+        ['--appliance-content=local'], [folder])
 
 
-def _install(information):
+def _install(folder):
     """What pip makes of the manual's setup.cfg."""
     parser = configparser.ConfigParser()
     parser.read(_EXAMPLES / 'setup.cfg')
+    for module in parser['options']['py_modules'].split():
+        shutil.copy(_EXAMPLES / (module + '.py'), folder)
     group = 'remotefs_drivers.appliances'
+    information = folder / 'example_nas-1.0.0.dist-info'
     information.mkdir()
     (information / 'METADATA').write_text(
         'Metadata-Version: 2.1\nName: %(name)s\nVersion: %(version)s\n'
@@ -157,6 +161,11 @@ def _run_suite(tmp_path, nas):
         ['--appliance-content=local'])
     assert result.tests('failed', 'error') == [], result.output
     assert len(result.tests('passed')) > 100
+
+
+def test_pip_takes_the_one_of_the_manual():
+    """It refuses a folder with a setup.cfg and nothing else."""
+    assert 'build-backend' in (_EXAMPLES / 'pyproject.toml').read_text()
 
 
 class TestReport:
