@@ -103,7 +103,7 @@ _OF_DEPENDENT = {
     'test_snapshots.TestDelete.test_clones_keep_it',
     'test_renaming.TestShare.test_clones_know_the_new_name'}
 _OPTIONAL = {
-    'test_promote', 'test_roll_back', 'test_renaming',
+    'test_promote', 'test_roll_back', 'test_renaming', 'test_whole',
     'test_lost_answers.test_promote', 'test_lost_answers.test_roll_back',
     'test_lost_answers.test_rename_share',
     'test_lost_answers.test_rename_snapshot',
@@ -356,6 +356,10 @@ PLANTED = {
         'test_shares.TestCreate.test_it_is_found_as_it_was_returned',
         'test_shares.TestCreate.test_what_it_returns',
         'test_shares.TestDelete.test_its_name_is_free_again'},
+    'Trims': {'test_whole.test_holes_and_what_is_behind_the_data'},
+    'Umask': {'test_whole.test_whom_files_belong_to'},
+    'OneFile': {'test_whole.test_files_of_any_name'},
+    'RollsUpon': {'test_whole.test_nothing_newer'},
     'Hangs': {
         'test_capacity.test_it_makes_sense',
         'test_capacity.test_what_is_written_takes_room'},

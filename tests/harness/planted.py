@@ -270,11 +270,61 @@ class Half(folders.FolderAppliance):
                 if share.origin is None]
 
 
+class Trims(folders.FolderAppliance):
+    """Copies files as far as there is something in them."""
+
+    def clone_snapshot(self, share, snapshot, name, size):
+        clone = super().clone_snapshot(share, snapshot, name, size)
+        for path in _files(clone):
+            with open(path, 'rb') as stream:
+                length = len(stream.read().rstrip(b'\0'))
+            os.truncate(path, length)
+        return clone
+
+
+class Umask(folders.FolderAppliance):
+    """Copies files as one's own: ``cp -r``."""
+
+    def clone_snapshot(self, share, snapshot, name, size):
+        clone = super().clone_snapshot(share, snapshot, name, size)
+        for path in _files(clone):
+            os.chmod(path, 0o640)
+        return clone
+
+
+class OneFile(folders.FolderAppliance):
+    """Knows what the driver calls its file, and copies no other."""
+
+    def clone_snapshot(self, share, snapshot, name, size):
+        clone = super().clone_snapshot(share, snapshot, name, size)
+        for path in _files(clone):
+            if os.path.basename(path) != 'volume':
+                os.unlink(path)
+        return clone
+
+
+class RollsUpon(folders.FolderAppliance):
+    """Rolls back by copying over what is there."""
+
+    def roll_back(self, share, snapshot):
+        found = self.find_share(share)
+        there = _files(found) if found else []
+        super().roll_back(share, snapshot)
+        for path in there:
+            with open(path, 'a'):
+                pass
+
+
 class Bare(folders.FolderAppliance):
     """Returns a share's name where a Share is wanted."""
 
     def create_share(self, name, size):
         return super().create_share(name, size).name
+
+
+def _files(share):
+    folder = share.location.partition(':')[2]
+    return [os.path.join(folder, name) for name in os.listdir(folder)]
 
 
 def _with_snapshots(share, order):

@@ -28,6 +28,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 import time
 import urllib.parse
@@ -205,7 +206,16 @@ def _copy(source, target):
     shutil.copytree(source, target, symlinks=True)
     for folder, __, names in os.walk(target):
         for name in names + ['.']:
-            _sync(os.path.join(folder, name))
+            made = os.path.join(folder, name)
+            _give(made, os.stat(os.path.join(
+                source, os.path.relpath(made, target))))
+            _sync(made)
+
+
+def _give(path, status):
+    """To the same user and group as another, with its mode."""
+    os.chown(path, status.st_uid, status.st_gid)
+    os.chmod(path, stat.S_IMODE(status.st_mode))
 
 
 def _move(old, new):
