@@ -360,6 +360,11 @@ PLANTED = {
     'Umask': {'test_whole.test_whom_files_belong_to'},
     'OneFile': {'test_whole.test_files_of_any_name'},
     'RollsUpon': {'test_whole.test_nothing_newer'},
+    'OnePage': {'test_many.test_all_shares_are_listed'},
+    'OnePageOfSnapshots': {'test_many.test_all_snapshots_are_found'},
+    'StaysOpen': {'test_many.test_nothing_stays_open'},
+    'Folds': {
+        'test_names.TestOrdinary.test_capitals_are_letters_of_their_own'},
     'Hangs': {
         'test_capacity.test_it_makes_sense',
         'test_capacity.test_what_is_written_takes_room'},

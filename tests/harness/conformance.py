@@ -71,7 +71,7 @@ def run(folder, conf, arguments=(), path=()):
          '--basetemp', str(folder / 'pytest'),
          '--junitxml', str(folder / 'report.xml'),
          '--appliance-conf', str(folder / 'cinder.conf'),
-         '--appliance-size', '1', *arguments, '--pyargs', SUITE],
+         '--appliance-size', '1', '--appliance-many', '21', *arguments, '--pyargs', SUITE],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, timeout=_LIMIT, cwd=folder,
         env={**os.environ, **_ENVIRONMENT, 'PYTHONPATH': os.pathsep.join(

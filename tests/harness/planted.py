@@ -315,6 +315,42 @@ class RollsUpon(folders.FolderAppliance):
                 pass
 
 
+class OnePage(folders.FolderAppliance):
+    """Takes the first page of a list for all of it."""
+
+    def list_shares(self):
+        return super().list_shares()[:20]
+
+
+class OnePageOfSnapshots(folders.FolderAppliance):
+    def find_share(self, name):
+        return _with_snapshots(super().find_share(name),
+                               lambda found: found[:20])
+
+
+class StaysOpen(folders.FolderAppliance):
+    """Closes a connection unless something is refused."""
+
+    kept = []
+
+    def create_snapshot(self, share, name):
+        try:
+            return super().create_snapshot(share, name)
+        except errors.ApplianceShareMissing:
+            self.kept.append(open(os.devnull))
+            raise
+
+
+class Folds(folders.FolderAppliance):
+    """Finds names in capitals and small letters alike, as Windows does."""
+
+    def find_share(self, name):
+        for share in super().list_shares():
+            if share.name.lower() == name.lower():
+                return super().find_share(share.name)
+        return super().find_share(name)
+
+
 class Bare(folders.FolderAppliance):
     """Returns a share's name where a Share is wanted."""
 

@@ -77,6 +77,12 @@ def size(request):
 
 
 @pytest.fixture(scope='session')
+def many(request):
+    """How many of a kind no box should take for too many."""
+    return request.config.getoption('appliance_many')
+
+
+@pytest.fixture(scope='session')
 def made():
     """Names of all shares that the suite made, or may have made."""
     return []

@@ -48,6 +48,9 @@ def pytest_addoption(parser):
                          'back; without it that is left out')
     group.addoption('--appliance-size', metavar='MiB', type=int, default=16,
                     help='size of most of the shares (16)')
+    group.addoption('--appliance-many', metavar='N', type=int, default=101,
+                    help='how many shares, and snapshots of a share, to '
+                         'make where there should be many (101)')
     group.addoption('--appliance-timeout', metavar='SECONDS', type=int,
                     default=120,
                     help='how long one call may take at most (120)')

@@ -79,6 +79,15 @@ class TestOrdinary:
         ground.share(ground.name(name.replace('.', 'x')))
         assert not values.is_there(box, ground.name(name))
 
+    def test_capitals_are_letters_of_their_own(self, box, ground):
+        share = ground.share()
+        ground.snapshots(share, 'a', 'A')
+        box.delete_snapshot(share, 'A')
+        assert ground.names_of(share) == ['a']
+        assert not values.is_there(box, share.upper())
+        box.delete_share(share.upper(), ('a',))
+        assert values.is_there(box, share)
+
     def test_a_share_and_a_snapshot_of_one_name(self, box, ground):
         share = ground.share()
         ground.snapshot(share, share)
