@@ -238,6 +238,31 @@ exec mergerfs -o "fsname=$1,minfreespace=0,moveonenospc=false" "${1#*:}" "$2"
         assert 'cannot be mounted at' in result.output
 
 
+@pytest.mark.root
+class TestUser:
+    """What root may do shows nothing of what the service may."""
+
+    _ASKED = ['-k', 'test_the_user']
+    _TEST = 'test_content.test_the_user_of_the_service_makes_files_in_it'
+
+    def test_one_who_may_not(self, tmp_path):
+        result = folders('dependent')(
+            tmp_path, arguments=[_CONTENT, '--appliance-user=nobody',
+                                 *self._ASKED])
+        assert result.tests('failed') == [self._TEST]
+        assert 'which is of 0:0' in result.output
+
+    @pytest.mark.parametrize('name, message', [
+        ('', 'not asked for: --appliance-user'),
+        ('no-such-user', 'there is no user no-such-user')])
+    def test_nobody(self, tmp_path, name, message):
+        result = folders('dependent')(
+            tmp_path, arguments=[_CONTENT, '--appliance-user', name, '-rs',
+                                 *self._ASKED])
+        assert result.tests('skipped', 'error') == [self._TEST]
+        assert message in result.output
+
+
 class TestUnclear:
     """Nothing is tested then, and it is said what to do."""
 

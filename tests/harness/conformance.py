@@ -16,6 +16,7 @@
 import dataclasses
 import os
 import pathlib
+import pwd
 import re
 import subprocess
 import sys
@@ -71,7 +72,9 @@ def run(folder, conf, arguments=(), path=()):
          '--basetemp', str(folder / 'pytest'),
          '--junitxml', str(folder / 'report.xml'),
          '--appliance-conf', str(folder / 'cinder.conf'),
-         '--appliance-size', '1', '--appliance-many', '21', *arguments, '--pyargs', SUITE],
+         '--appliance-size', '1', '--appliance-many', '21',
+         '--appliance-user', pwd.getpwuid(os.geteuid()).pw_name,
+         *arguments, '--pyargs', SUITE],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, timeout=_LIMIT, cwd=folder,
         env={**os.environ, **_ENVIRONMENT, 'PYTHONPATH': os.pathsep.join(

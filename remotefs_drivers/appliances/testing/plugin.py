@@ -51,6 +51,10 @@ def pytest_addoption(parser):
     group.addoption('--appliance-many', metavar='N', type=int, default=101,
                     help='how many shares, and snapshots of a share, to '
                          'make where there should be many (101)')
+    group.addoption('--appliance-user', metavar='NAME',
+                    help='the user of cinder-volume, who must be able to '
+                         'make files in the shares; asked for as root, who '
+                         'can do it in any case')
     group.addoption('--appliance-timeout', metavar='SECONDS', type=int,
                     default=120,
                     help='how long one call may take at most (120)')

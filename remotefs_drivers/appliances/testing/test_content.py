@@ -14,8 +14,35 @@
 """What hosts can do with a share that they have mounted."""
 
 import os
+import pwd
+
+import pytest
 
 from remotefs_drivers.appliances.testing import files as the_files
+from remotefs_drivers.qemu import command
+
+#: Into the folder as root, whom no folder above it stops.
+_AS_USER = 'cd "$1" && shift && exec "$@"'
+_MAKES_A_FILE = 'echo content > beside && mv beside made && rm made'
+
+_LONG = 60
+
+
+@pytest.fixture
+def user(request):
+    """What to put before a command so that the service's user runs it."""
+    name = request.config.getoption('appliance_user')
+    if os.geteuid():
+        return []
+    if not name:
+        pytest.skip('not asked for: --appliance-user')
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError:
+        pytest.fail('--appliance-user: there is no user %s on this host'
+                    % name, pytrace=False)
+    return ['setpriv', '--reuid=%d' % found.pw_uid,
+            '--regid=%d' % found.pw_gid, '--init-groups']
 
 
 def test_a_new_one_is_empty(ground, files):
@@ -33,6 +60,29 @@ def test_files_are_made_renamed_and_removed_in_its_root(ground, files):
     with files.opened(share) as path:
         os.unlink(os.path.join(path, the_files.NAME))
     assert the_files.NAME not in files.names(share)
+
+
+def test_the_user_of_the_service_makes_files_in_it(ground, files, user):
+    share = ground.share()
+    clone = ground.clone(share, ground.snapshot(share))
+    for name in share, clone:
+        with files.opened(name) as path:
+            _run_there(path, [*user, 'sh', '-c', _MAKES_A_FILE])
+
+
+def _run_there(path, argv):
+    code, __, said = command.outcome(
+        ['sh', '-c', _AS_USER, 'sh', path, *argv], timeout=_LONG)
+    assert code == 0, (
+        'the user of the service cannot make files in the root folder of a '
+        'share, %s: %s. Give it to that user, or let the export take all '
+        'for one user (all_squash).' % (_owner(path), said.strip()))
+
+
+def _owner(path):
+    found = os.stat(path)
+    return 'which is of %d:%d with the mode %o' % (
+        found.st_uid, found.st_gid, found.st_mode & 0o7777)
 
 
 def test_two_do_not_mix(ground, files):
