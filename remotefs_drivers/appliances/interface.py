@@ -174,7 +174,8 @@ class Appliance(abc.ABC):
         Needed to manage shares that are there. Done already is done.
 
         :returns: Share, by its new name
-        :raises ApplianceShareMissing, ApplianceShareExists:
+        :raises ApplianceShareMissing: there is none, of either name
+        :raises ApplianceShareExists: there is one of the new name
         """
         raise self._unsupported('rename share %s' % name)
 
@@ -226,7 +227,8 @@ class Appliance(abc.ABC):
         there when its user deletes it waits under another name.
 
         :returns: Snapshot, by its new name
-        :raises ApplianceSnapshotMissing, ApplianceSnapshotExists:
+        :raises ApplianceSnapshotMissing: there is none, or no such share
+        :raises ApplianceSnapshotExists: there is one of the new name
         """
         raise self._unsupported('rename snapshot %s of share %s'
                                 % (name, share))
@@ -235,14 +237,15 @@ class Appliance(abc.ABC):
     def clone_snapshot(self, share, snapshot, name, size):
         """Make a share that holds what a snapshot holds, and can be written.
 
-        In a time that does not depend on how much that is, if at all
+        All of it: holes, sizes and names of files, whose they are and their
+        modes. In a time that does not depend on how much that is, if at all
         possible.
 
         :param name: of the new share
         :param size: as of create_share; not less than the snapshot's
         :returns: Share
         :raises ApplianceShareExists: there is one of that name
-        :raises ApplianceSnapshotMissing: there is no such snapshot
+        :raises ApplianceSnapshotMissing: there is none, or no such share
         :raises ApplianceFull: there is no room
         """
 
@@ -263,11 +266,12 @@ class Appliance(abc.ABC):
     def roll_back(self, share, snapshot):
         """Let a share hold again what one of its snapshots holds.
 
-        Its name, its location and all its snapshots stay. No host has it
-        mounted. Where this cannot be done without losing a newer snapshot,
-        it is refused, and the driver copies.
+        And nothing else: files that are newer go. Its name, its location and
+        all its snapshots stay. No host has it mounted. Where this cannot be
+        done without losing a newer snapshot, it is refused, and the driver
+        copies.
 
-        :raises ApplianceSnapshotMissing: there is no such snapshot
+        :raises ApplianceSnapshotMissing: there is none, or no such share
         :raises ApplianceRollbackRefused: there are newer ones
         """
         raise self._unsupported('roll back share %s' % share)

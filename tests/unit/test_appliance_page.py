@@ -21,6 +21,7 @@ import pytest
 from remotefs_drivers.appliances import interface
 from remotefs_drivers.appliances.testing import box
 from remotefs_drivers.appliances.testing import plugin
+from remotefs_drivers import errors
 
 PAGE = (pathlib.Path(__file__).parents[2] / 'doc' / 'source' /
         'appliance-vendors.rst').read_text()
@@ -53,6 +54,21 @@ def test_it_has_all_methods():
     table = PAGE.partition('The class\n=====')[0]
     assert methods == {name for name in re.findall('``([a-z_]+)``', table)
                        if hasattr(interface.Appliance, name)}
+
+
+def test_errors_have_the_keywords_that_it_says():
+    """One that lacks a keyword says nothing but its template."""
+    found = {kind: set(re.findall('``([a-z]+)``', keywords))
+             for keywords, kinds in re.findall(
+                 r'^(``appliance``,.*)\n((?:  .*\n)+)', PAGE, re.MULTILINE)
+             for kind in re.findall('``([a-zA-Z]+)``', kinds)}
+    assert set(found) == {
+        kind for kind in vars(errors) if kind.startswith('Appliance')} - {
+            'ApplianceUnsupported', 'ApplianceHostKeyChanged',
+            # The driver's.
+            'ApplianceGroupUnsupported'}
+    assert found == {kind: set(re.findall(r'%\((\w+)\)', getattr(
+        errors, kind).message)) for kind in found}
 
 
 @pytest.mark.parametrize('method', sorted(box.OPTIONAL))
