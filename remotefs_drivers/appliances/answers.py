@@ -27,6 +27,14 @@ _LONGEST = 500
 #: Exit codes of a shell that could not run a program.
 _NOT_RUN = (126, 127)
 
+#: How sudo begins, and what it says where there is nothing to run.
+_SUDO = 'sudo: '
+_SUDO_NOT_RUN = 'command not found'
+#: What a line of sudoers must be like, where sudo says no.
+_PERMIT = ('/etc/sudoers.d there must let this user run, without a password, '
+           'what appliance_program says, for what appliance_root says; or '
+           'sh, where appliance_program is not set')
+
 _INSTALL = ('Install the program that comes with this release there (see '
             'appliance_program).')
 
@@ -82,12 +90,15 @@ def _unasked(question, answer, output):
         return errors.ApplianceNotReady(
             appliance=question.appliance, remedy=_INSTALL,
             reason='its program is of another release')
-    if answer.status in _NOT_RUN:
+    by_sudo = complaint.startswith(_SUDO)
+    if answer.status in _NOT_RUN or (by_sudo and _SUDO_NOT_RUN in complaint):
         return errors.ApplianceNotReady(
             appliance=question.appliance, reason=reason, remedy=_INSTALL)
     if answer.status < 0:
         return errors.ApplianceUnavailable(
             appliance=question.appliance, what=question.what, reason=reason)
+    if by_sudo:
+        reason = '%s; %s' % (reason, _PERMIT)
     return errors.ApplianceDenied(
         appliance=question.appliance, what=question.what, reason=reason)
 
