@@ -56,7 +56,12 @@ class RestAppliance(interface.Appliance):
         return self._settings.url
 
     def check(self):
-        self._offered = self._call('check', 'say which API it has')
+        try:
+            self._offered = self._call('check', 'say which API it has')
+        except errors.ApplianceUnsupported as error:
+            raise errors.ApplianceNotReady(
+                appliance=self.name, reason='it has no such API: %s' % error,
+                remedy='Check the path in appliance_url.')
 
     def offers(self, method):
         if self._offered is None or method not in rest_api.OPTIONAL:
@@ -178,8 +183,9 @@ class RestAppliance(interface.Appliance):
                 return rest_api.value_of(call, answer)
             error = rest_api.error_of(answer, self.name, what, arguments)
         except ValueError as error:
-            raise rest_channel.Lost('its answer, of status %d, is none: %s'
-                                    % (status, error))
+            raise rest_channel.Lost(
+                'its answer, of status %d, is none of this API (is '
+                'appliance_url right?): %s' % (status, error))
         if isinstance(error, errors.ApplianceUnavailable):
             raise rest_channel.Lost(error.msg)
         raise error

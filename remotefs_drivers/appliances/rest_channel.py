@@ -31,6 +31,8 @@ import time
 MOST = 32 << 20
 #: Connections that are kept.
 _IDLE = 8
+#: What OpenSSL calls an answer that is no TLS; it depends on its version.
+_NO_TLS = ('WRONG_VERSION_NUMBER', 'RECORD_LAYER_FAILURE', 'HTTP_REQUEST')
 
 
 class Lost(Exception):
@@ -76,7 +78,8 @@ class Channel:
         except ssl.SSLCertVerificationError as error:
             raise Untrusted(str(error))
         except (OSError, http.client.HTTPException) as error:
-            raise Lost('%s: %s' % (type(error).__name__, error))
+            raise Lost('%s: %s%s' % (type(error).__name__, error,
+                                     _guess(error)))
 
     def close(self):
         """The next exchange makes a new connection."""
@@ -187,3 +190,10 @@ def _left(deadline):
     if left <= 0:
         raise TimeoutError('the time for one answer is over')
     return left
+
+
+def _guess(error):
+    """What may be behind an error that does not tell, or nothing."""
+    if getattr(error, 'reason', None) in _NO_TLS:
+        return ' (is it plain HTTP that is spoken there?)'
+    return ''

@@ -16,6 +16,7 @@ What is here runs in a process without eventlet, and once more in one with it.
 """
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -182,6 +183,24 @@ def test_a_server_without_tls(start, once):
         connection)
     with pytest.raises(errors.ApplianceUnavailable):
         plain.capacity()
+
+
+def test_a_server_of_plain_http_is_guessed():
+    """Which takes what begins TLS for a bad request."""
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        answering = threading.Thread(target=_answer_plainly, args=(server,))
+        answering.start()
+        channel = rest_channel.Channel(*server.getsockname(), None, 30)
+        with pytest.raises(rest_channel.Lost, match='plain HTTP'):
+            channel.exchange('GET', '/v1/about', None, {})
+        answering.join()
+
+
+def _answer_plainly(server):
+    connection, __ = server.accept()
+    with connection:
+        connection.recv(1 << 16)
+        connection.sendall(b'HTTP/1.1 400 Bad Request\r\n\r\n')
 
 
 def test_nobody_there(start):

@@ -147,6 +147,12 @@ def test_what_it_offers(appliance, stub):
     assert appliance.offers('create_share')
 
 
+def test_an_address_with_no_api(appliance, stub):
+    stub.answers = [(404, b'{"error": "NoSuchCall", "message": "GET"}')]
+    with pytest.raises(errors.ApplianceNotReady, match='appliance_url'):
+        appliance.check()
+
+
 def test_two_calls_have_two_keys(appliance, stub):
     stub.answers = [DONE, DONE]
     for __ in range(2):
