@@ -276,6 +276,13 @@ class TestUnclear:
         assert result.returncode == pytest.ExitCode.USAGE_ERROR
         assert message in result.output
 
+    def test_an_appliance_that_is_not_ready(self, tmp_path):
+        """It is said once, and not for each test."""
+        result = folders('dependent')(tmp_path,
+                                      'tests.harness.planted:NotReady')
+        assert result.returncode == pytest.ExitCode.USAGE_ERROR
+        assert result.output.count('it has no tea. Brew some.') == 1
+
     def test_how_to_get_at_the_content(self, tmp_path):
         result = folders('dependent')(
             tmp_path, arguments=['--appliance-content=by-magic'])

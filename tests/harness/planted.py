@@ -351,6 +351,14 @@ class Folds(folders.FolderAppliance):
         return super().find_share(name)
 
 
+class NotReady(folders.FolderAppliance):
+    """Its settings are not right."""
+
+    def check(self):
+        raise errors.ApplianceNotReady(
+            appliance=self.name, reason='it has no tea', remedy='Brew some.')
+
+
 class Bare(folders.FolderAppliance):
     """Returns a share's name where a Share is wanted."""
 

@@ -33,10 +33,11 @@ from remotefs_drivers import errors
 
 @contextlib.contextmanager
 def usage():
-    """Nothing is tested where it is not clear what."""
+    """Nothing is tested where it is not clear what, or it is not ready."""
     try:
         yield
-    except (building.Unclear, errors.ShareConfigInvalid) as error:
+    except (building.Unclear, errors.ShareConfigInvalid,
+            errors.ApplianceError) as error:
         pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
 
 
@@ -59,7 +60,8 @@ def box(request, builder):
                      boxes.Seen(), slowest)
     request.config.stash[plugin.REPORT] = (
         'appliance %s' % made.name, report.Report(made.seen, slowest))
-    made.check()
+    with usage():
+        made.check()
     yield made
     made.close()
 
