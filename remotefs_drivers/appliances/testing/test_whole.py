@@ -59,11 +59,10 @@ def test_whom_files_belong_to(ground, files, again):
     """The service works as an ordinary user on files of the mode 660."""
     share = ground.share()
     files.write(share, b'content')
-    _give(files, share, the_files.NAME, 0o660)
-    _give(files, share, '.', 0o770)
+    _give(files, share, 0o660)
     before = _owners(files, share)
     snapshot = ground.snapshot(share)
-    _change(files, share, the_files.NAME, 0o600)
+    _change(files, share, 0o600)
     assert _owners(files, again(share, snapshot)) == before
 
 
@@ -97,17 +96,17 @@ def _truncate(files, share, size):
         os.truncate(os.path.join(path, the_files.NAME), size)
 
 
-def _give(files, share, name, mode):
-    """To nobody here, with a mode, so far as we may."""
-    with contextlib.suppress(PermissionError):
-        _change(files, share, name, mode)
-        with files.opened(share) as path:
-            os.chown(os.path.join(path, name), *_OWNER)
-
-
-def _change(files, share, name, mode):
+def _give(files, share, mode):
+    """The file to nobody here, if we may; with a mode."""
+    _change(files, share, mode)
     with files.opened(share) as path:
-        os.chmod(os.path.join(path, name), mode)
+        with contextlib.suppress(PermissionError):
+            os.chown(os.path.join(path, the_files.NAME), *_OWNER)
+
+
+def _change(files, share, mode):
+    with files.opened(share) as path:
+        os.chmod(os.path.join(path, the_files.NAME), mode)
 
 
 def _owners(files, share):
