@@ -60,6 +60,7 @@ def check_snapshot(snapshot, name=None):
 
 def bare(share):
     """A Share without what only some methods look for."""
+    assert share is not None, 'it is not found, or not listed'
     return dataclasses.replace(share, snapshots=None)
 
 
