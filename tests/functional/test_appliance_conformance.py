@@ -146,19 +146,15 @@ _PATIENCE = 120
 def test_a_box_that_is_real(tmp_path, request, kind):
     """Over SSH, with a file system that does the work."""
     with request.getfixturevalue(kind + '_nas').ready() as nas:
-        _run_suite(tmp_path, nas)
-
-
-def _run_suite(tmp_path, nas):
-    appliance = nas.appliance
-    result = conformance.run(tmp_path, conformance.section({
-        'appliance_type': '%s:%s' % (appliance.__module__,
-                                     appliance.__name__),
-        # Many ask at once, and none of this is about silence.
-        **nas.options(appliance_ssh_timeout=_PATIENCE)}, [
-            ('ssh_hosts_key_file', nas.server.known_hosts),
-            ('strict_ssh_host_key_policy', True)]),
-        ['--appliance-content=local'])
+        result = conformance.run(tmp_path, conformance.section({
+            'appliance_type': '%s:%s' % (nas.appliance.__module__,
+                                         nas.appliance.__name__),
+            # Many ask at once, and none of this is about silence.
+            **nas.options(appliance_ssh_timeout=_PATIENCE)}, [
+                ('ssh_hosts_key_file', nas.server.known_hosts),
+                ('strict_ssh_host_key_policy', True)]),
+            # A hundred shares take these a minute.
+            ['--appliance-content=local', '--appliance-many=21'])
     assert result.tests('failed', 'error') == [], result.output
     assert len(result.tests('passed')) > 100
 
