@@ -15,7 +15,7 @@
 How many round trips to the appliance a verb takes, over what the appliance
 needs for it, and how long; and whether a copy of ten GiB costs as much as
 one of one. On this host: a real ZFS or btrfs behind a real sshd, or folders
-behind the HTTP API. For root.
+behind the HTTP API, on an XFS that shares blocks. For root.
 """
 
 import argparse
@@ -28,6 +28,7 @@ import time
 
 from oslo_utils import units
 
+from remotefs_drivers.embedded import mounts
 from remotefs_drivers.embedded import rights
 
 #: Operation -> changes that the appliance itself must be asked for, each a
@@ -74,12 +75,16 @@ def main():
         raise SystemExit('Appliances are made by root: be root.')
     rights.stay()
     # These import Cinder, whose rights are settled now.
+    from benchmarks import filesystem
     from benchmarks import natives
     from tests.functional import appliance_places
     from tests import rig as rigs
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(
             prefix='remotefs-bench-'))
+        if arguments.box == 'rest':
+            folder = filesystem.mount_xfs(folder)
+            stack.callback(mounts.unmount, folder)
         rig = rigs.Rig(stack.enter_context(tempfile.TemporaryDirectory()))
         place = appliance_places.PLACES[arguments.box](stack, folder)
         stack.enter_context(place.programs())
