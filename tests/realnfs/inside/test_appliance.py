@@ -218,7 +218,7 @@ def test_group(make, box, version, tmp_path):
     is_able = box.box.offers('create_snapshots')
     with groups.type_is(consistent=True):
         with (contextlib.nullcontext() if is_able
-              else pytest.raises(errors.GroupUnsupported)):
+              else pytest.raises(errors.ApplianceGroupUnsupported)):
             driver.create_group(context, groups.new())
     with groups.type_is(is_able):
         groups.Group(backend.rig, driver, box, tmp_path).live()
