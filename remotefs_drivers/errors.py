@@ -397,6 +397,14 @@ class ApplianceUnavailable(ApplianceError):
                 'it, and the network to it.')
 
 
+class ApplianceUnreached(ApplianceUnavailable):
+    """The same, when it is known that it has not been asked at all."""
+
+    message = _('Appliance %(appliance)s could not be asked to %(what)s, so '
+                'nothing was begun: %(reason)s. Check it, and the network to '
+                'it.')
+
+
 class ApplianceDenied(ApplianceError):
     message = _('Appliance %(appliance)s lets nobody in to %(what)s: '
                 '%(reason)s. Check the user, the key or password or token, '

@@ -112,9 +112,9 @@ class Line:
 
         :param what: what it does, for errors
         :returns: Answer
-        :raises ApplianceDenied, ApplianceHostKeyChanged,
-            ApplianceUnavailable: its reason tells whether the command may
-            have been run
+        :raises ApplianceDenied, ApplianceHostKeyChanged
+        :raises ApplianceUnreached: the command was not run
+        :raises ApplianceUnavailable: it may have been
         """
         deadline = time.monotonic() + self._access.limit
         with self._place(deadline, what):
@@ -123,8 +123,7 @@ class Line:
                     return self._run_once(command, what, deadline)
                 except _NothingBegun as error:
                     if not left or time.monotonic() > deadline:
-                        raise self._unavailable(
-                            what, 'nothing was begun: %s' % error)
+                        raise self._unreached(what, error)
 
     def close(self):
         """Close what is not in use; the next call connects again."""
@@ -137,9 +136,9 @@ class Line:
     def _place(self, deadline, what):
         if not self._places.acquire(
                 timeout=max(deadline - time.monotonic(), 0)):
-            raise self._unavailable(
-                what, 'nothing was begun: %d calls were under way for %d '
-                'seconds' % (CONNECTIONS, self._access.limit))
+            raise self._unreached(
+                what, '%d calls were under way for %d seconds'
+                % (CONNECTIONS, self._access.limit))
         try:
             yield
         finally:
@@ -191,7 +190,12 @@ class Line:
     def _denied(self, what, error):
         return errors.ApplianceDenied(
             appliance=self.name, what=what, reason='user %s on %s: %s'
-            % (self._access.login, self._access.host, error))
+            % (self._access.login, self._access.host,
+               str(error).rstrip('.')))
+
+    def _unreached(self, what, reason):
+        return errors.ApplianceUnreached(appliance=self.name, what=what,
+                                         reason=reason)
 
     def _unavailable(self, what, reason):
         return errors.ApplianceUnavailable(appliance=self.name, what=what,

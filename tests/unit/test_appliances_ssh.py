@@ -374,7 +374,7 @@ class TestLine:
 
     def test_and_no_more_often(self, line):
         line._pool.get.side_effect = [OSError('no way')] * 2
-        with pytest.raises(errors.ApplianceUnavailable,
+        with pytest.raises(errors.ApplianceUnreached,
                            match='nothing was begun.*no way'):
             line.run(b'x', 'do it')
         assert line._pool.get.call_count == 2
@@ -385,8 +385,9 @@ class TestLine:
         client = self.connection(channel)
         line._pool.get.return_value = client
         with pytest.raises(errors.ApplianceUnavailable,
-                           match='or not: lost'):
+                           match='or not: lost') as caught:
             line.run(b'x', 'do it')
+        assert not isinstance(caught.value, errors.ApplianceUnreached)
         assert line._pool.get.call_count == 1
         client.get_transport().close.assert_called_once_with()
         line._pool.put.assert_called_once_with(client)

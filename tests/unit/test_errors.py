@@ -102,6 +102,7 @@ CINDERS = {
     # Of an appliance: something for the operator.
     'ApplianceError': 'VolumeBackendAPIException',
     'ApplianceUnavailable': 'VolumeBackendAPIException',
+    'ApplianceUnreached': 'VolumeBackendAPIException',
     'ApplianceDenied': 'VolumeBackendAPIException',
     'ApplianceHostKeyChanged': 'VolumeBackendAPIException',
     'ApplianceNotReady': 'VolumeBackendAPIException',

@@ -267,8 +267,8 @@ class TestErrors:
                 if isinstance(each, type) and
                 issubclass(each, errors.ApplianceError)}
         assert {each for each, __ in rest_api.ERRORS.values()} == ours - {
-            # Of SSH only.
-            errors.ApplianceHostKeyChanged}
+            # Of SSH only, and no answer.
+            errors.ApplianceHostKeyChanged, errors.ApplianceUnreached}
 
     @pytest.mark.parametrize('name', rest_api.ERRORS)
     def test_it_comes_over(self, name):
