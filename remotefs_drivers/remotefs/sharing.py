@@ -328,11 +328,17 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
     # Stats
 
     def _capacities(self):
-        """One, of the appliance; the share with the journals is no pool."""
+        """One, of the appliance; the share with the journals is no pool.
+
+        Where that one cannot be used there is no room for volumes: hardly a
+        verb can do without, and the others are most likely as dead.
+        """
         if self.cluster_name:
             self._let_go()
         self._shares.tidy()
-        return {self._home: self._capacity()}
+        found = self._shares.check_all()[self._home]
+        return {self._home: self._capacity() if isinstance(
+            found, capacity.Capacity) else self._full(found)}
 
     def _let_go(self):
         """Unmount what was attached here, and detached by another service.
@@ -353,9 +359,12 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
             found = self._appliance.capacity()
             return capacity.Capacity(found.total, found.free)
         except errors.ApplianceError as error:
-            LOG.error('%s counts as full: %s', self._settings.backend_name,
-                      error)
-            return error
+            return self._full(error)
+
+    def _full(self, error):
+        LOG.error('%s counts as full: %s', self._settings.backend_name,
+                  error)
+        return error
 
     # Helpers
 

@@ -360,6 +360,21 @@ def test_a_server_that_dies_under_a_volume(rig, mounting):
 
 
 @pytest.mark.root
+def test_the_server_of_the_journals_dies(rig, mounting):
+    """The scheduler is told of no room until it is back."""
+    driver = mounting.driver(rig, **QUICK)
+    home = driver._home.location
+    mounting.mounter.freeze(home)
+    text = str(driver.get_volume_stats(refresh=True))
+    assert "'free_capacity_gb': 0" in text
+    mounting.mounter.thaw(home)
+    volume = rig.volume(driver)
+    text = str(driver.get_volume_stats(refresh=True))
+    assert "'free_capacity_gb': 0" not in text
+    driver.delete_volume(volume)
+
+
+@pytest.mark.root
 def test_a_server_that_dies_in_a_visit(rig, mounting):
     """Its mount goes at once, whatever hangs there."""
     driver = mounting.driver(rig, **QUICK)

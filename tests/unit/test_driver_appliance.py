@@ -663,6 +663,19 @@ class TestStats:
         assert "'online_extend_support': True" in text
         assert "'multiattach': True" in text
 
+    def test_no_journals(self, site, caplog):
+        """Hardly a verb can do without."""
+        home = site.driver._home
+        site.built.box_mounter.unmount(home)
+        site.built.box_mounter.broken.add(home.location)
+        text = str(site.driver.get_volume_stats(refresh=True))
+        assert "'free_capacity_gb': 0" in text
+        assert ('counts as full: Share %s cannot be' % home.location
+                in caplog.text)
+        site.built.box_mounter.broken.clear()
+        text = str(site.driver.get_volume_stats(refresh=True))
+        assert "'free_capacity_gb': 0" not in text
+
     def test_an_appliance_that_does_not_answer(self, site, caplog):
         site.box.faults.add('capacity', 'lose request')
         text = str(site.driver.get_volume_stats(refresh=True))
