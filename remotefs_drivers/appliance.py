@@ -13,7 +13,7 @@
 """ApplianceNfsDriver: an NFS appliance, on which each volume is a share.
 
 What the appliance is asked for is in appliances.interface, and by whom in
-remotefs.sharing, share_groups and share_managing.
+remotefs.sharing, share_deleting, share_groups and share_managing.
 """
 
 from cinder import interface

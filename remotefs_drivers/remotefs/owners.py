@@ -17,6 +17,7 @@ Cinder calls its name_id.
 """
 
 import itertools
+import types
 
 from cinder import context as cinder_context
 from cinder import objects
@@ -33,6 +34,24 @@ def find(names):
     ids.pop(None, None)
     return {ids[volume[field]]: volume
             for field, volume in _ask(('id', '_name_id'), ids)}
+
+
+def of_shares(some):
+    """Of names of shares: Cinder's volumes, or what is left of some.
+
+    What has to be locked is a volume's id, which is not the one in the name
+    of its share once the volume was migrated.
+    """
+    known = find(some)
+    for name in some:
+        volume_id = reference.volume_id_of(name)
+        volume = known.get(name)
+        if volume is not None and volume.name == name:
+            yield volume
+        elif volume_id is not None:
+            yield types.SimpleNamespace(
+                id=volume.id if volume is not None else volume_id, name=name,
+                size=0, provider_location=None)
 
 
 def at(locations):

@@ -20,11 +20,11 @@ from cinder.objects import fields
 
 from remotefs_drivers import errors
 from remotefs_drivers.remotefs import groups
-from remotefs_drivers.remotefs import sharing
+from remotefs_drivers.remotefs import share_deleting
 from remotefs_drivers import states
 
 
-class GroupDriver(sharing.ShareDriver):
+class GroupDriver(share_deleting.DeletingDriver):
     """Volumes of which some are in a group."""
 
     def create_group(self, context, group):

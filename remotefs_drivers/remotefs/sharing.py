@@ -17,13 +17,9 @@ with its file, of which the appliance keeps the content. Nova has no part in
 any of this. What lies there is in chain.sharing.
 """
 
-import dataclasses
 import os
-import types
 
-from cinder import context as cinder_context
 from cinder import exception
-from cinder import objects
 from oslo_log import log as logging
 
 from remotefs_drivers.chain import sharing
@@ -80,7 +76,7 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
         found = self._shares.call(
             self._home, 'look', self._means.files.names_on,
             self._shares.path(self._home))
-        return _find_volumes(sorted(set(filter(
+        return owners.of_shares(sorted(set(filter(
             None, map(names.of_journal, found)))))
 
     def update_provider_info(self, volumes, snapshots):
@@ -111,79 +107,6 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
         states.refuse_encrypted(volume)
         with self._locks.volumes(volume.id):
             return self._of(volume).create()
-
-    def delete_volume(self, volume):
-        """Remove a volume's share.
-
-        One without provider_location was cut off while it was made: it is
-        looked for by its name. One whose manage failed goes from Cinder
-        only.
-
-        :raises SnapshotsInTheWay, ClonesInTheWay: when it must stay
-        :raises VolumeShareRenamed: when it is not found by its name
-        """
-        if states.is_failed_manage(volume):
-            LOG.warning('Volume %s was not managed; what it was to be made '
-                        'of stays', volume.id)
-            return
-        if volume.provider_location:
-            self._shares.release(self._share_of(volume))
-        # Most often what it depends on is what it was made of.
-        wanted, related = set(), _made_of(volume) | {volume.id}
-        while not related <= wanted:
-            wanted |= related
-            with self._locks.volumes(*wanted):
-                related = self._delete(volume, wanted)
-
-    def _delete(self, volume, locked):
-        """Delete a volume, if that changes no other ones than are locked.
-
-        :returns: the ids of those that it would change
-        """
-        share = self._of(volume)
-        share.recover()
-        found = share.look()
-        related = _related(found) if found is not None else set()
-        if related <= locked:
-            self._delete_found(volume, share, found)
-        return related
-
-    def _delete_found(self, volume, share, found):
-        if found is None:
-            if volume.provider_location:
-                self._refuse_renamed(volume, share)
-            LOG.warning('Volume %s had no share %s on %s', volume.id,
-                        share.name, self._appliance.name)
-        else:
-            try:
-                share.delete(_without_stranger(found))
-            except (errors.ApplianceUnsupported, errors.ApplianceShareInUse,
-                    errors.ApplianceSnapshotExists,
-                    # A clone that is none of its shares takes nothing over.
-                    errors.ApplianceShareMissing) as error:
-                raise errors.ClonesInTheWay(volume=volume.id, reason=error)
-        if found is None or not volume.provider_location:
-            self._forget_copy(volume, share)
-
-    def _refuse_renamed(self, volume, share):
-        """Leave no share behind that nobody would know any more.
-
-        :raises VolumeShareRenamed: when it is there by another name
-        """
-        for each in self._appliance.list_shares():
-            if each.location == volume.provider_location:
-                raise errors.VolumeShareRenamed(
-                    volume=volume.id, found=each.name, share=share.name,
-                    appliance=self._appliance.name)
-
-    def _forget_copy(self, volume, share):
-        """Remove what a copy that failed has left on its source.
-
-        Where clones do not depend on it, only Cinder's record knows it.
-        """
-        source = _find_source(volume)
-        if source is not None:
-            share.forget_copy_of(source.name)
 
     def extend_volume(self, volume, new_size):
         """Make a volume larger, whoever has it.
@@ -383,65 +306,3 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
 
     def _file_on(self, share, volume):
         return volumeshare.file_in(self._means, volume, share)
-
-
-def _made_of(volume):
-    """The ids of the volumes that it was made of, by Cinder's records."""
-    found = {volume.source_volid}
-    if volume.snapshot_id:
-        try:
-            found.add(objects.Snapshot.get_by_id(
-                cinder_context.get_admin_context(read_deleted='yes'),
-                volume.snapshot_id).volume_id)
-        except exception.SnapshotNotFound:
-            # It is asked for its origin.
-            pass
-    return found - {None}
-
-
-def _related(found):
-    """The ids of the volumes whose shares the deletion of one may change.
-
-    :param found: appliances.interface.Share of the one
-    """
-    return {each.id for each in _find_volumes(sharing.related(found))}
-
-
-def _without_stranger(found):
-    """A share as it is to be deleted: made of a volume's share, or of none.
-
-    One that was managed may hang on a snapshot of an operator's share. That
-    is not ours to prune, whatever it is called.
-    """
-    if found.origin and reference.volume_id_of(found.origin[0]) is None:
-        return dataclasses.replace(found, origin=None)
-    return found
-
-
-def _find_volumes(some):
-    """Of names of shares: Cinder's volumes, or what is left of some.
-
-    What has to be locked is a volume's id, which is not the one in the name
-    of its share once the volume was migrated.
-    """
-    known = owners.find(some)
-    for name in some:
-        volume_id = reference.volume_id_of(name)
-        volume = known.get(name)
-        if volume is not None and volume.name == name:
-            yield volume
-        elif volume_id is not None:
-            yield types.SimpleNamespace(
-                id=volume.id if volume is not None else volume_id, name=name,
-                size=0, provider_location=None)
-
-
-def _find_source(volume):
-    """The volume that one was to be a copy of; None when it is gone."""
-    if volume.source_volid is None:
-        return None
-    try:
-        return objects.Volume.get_by_id(cinder_context.get_admin_context(),
-                                        volume.source_volid)
-    except exception.VolumeNotFound:
-        return None

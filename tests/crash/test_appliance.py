@@ -25,7 +25,7 @@ import pytest
 
 from remotefs_drivers.chain import share_steps
 from remotefs_drivers.chain import sharing
-from remotefs_drivers.remotefs import sharing as verbs
+from remotefs_drivers.remotefs import share_deleting
 from remotefs_drivers.share import visited
 from remotefs_drivers import sharer
 from remotefs_drivers.store import executor
@@ -101,7 +101,8 @@ def _pruned_without_looking():
 def _copy_keeps_its_snapshot():
     """A copy that fails takes its share along, and nothing else."""
     _changed('copy', undo=lambda plan: plan.undo[:1])
-    verbs.ShareDriver._forget_copy = lambda self, volume, share: None
+    share_deleting.DeletingDriver._forget_copy = (
+        lambda self, volume, share: None)
 
 
 def _volume_goes_with_its_journal():
