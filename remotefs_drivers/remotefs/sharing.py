@@ -37,6 +37,9 @@ from remotefs_drivers import volumeshare
 
 LOG = logging.getLogger(__name__)
 
+#: Names in one message.
+_LISTED = 20
+
 
 class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
     """Volumes that are shares of an appliance.
@@ -67,6 +70,38 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
             except exception.CinderException as error:
                 LOG.error('What was under way with volume %s is not '
                           'finished yet: %s', volume.id, error)
+        self._tell_of_lost()
+
+    def _tell_of_lost(self):
+        """Log the shares that seem to be volumes' and are not.
+
+        An appliance may make one long after it was asked, when Cinder has
+        put the volume elsewhere. That one is another cloud's, or the only
+        copy of something, nobody can tell: so none is deleted.
+        """
+        try:
+            lost = self._lost()
+        except errors.ApplianceError as error:
+            LOG.warning('Shares that nobody uses are not looked for: %s',
+                        error)
+            return
+        if lost:
+            LOG.warning('%d shares on %s are called like volumes that Cinder '
+                        'does not have there: %s. They were unmanaged, or are '
+                        'of another cloud, or of a request whose answer was '
+                        'lost: look into them, and delete those that nobody '
+                        'needs.', len(lost), self._appliance.name,
+                        ', '.join(lost[:_LISTED]))
+
+    def _lost(self):
+        """Names."""
+        shares = [each for each in self._appliance.list_shares()
+                  if reference.volume_id_of(each.name) is not None]
+        known = owners.find([each.name for each in shares])
+        return [each.name for each in shares
+                if each.name not in known or
+                known[each.name].provider_location not in (None,
+                                                           each.location)]
 
     def _interrupted(self):
         """Those of which there is a journal; also if they are gone.

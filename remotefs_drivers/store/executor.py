@@ -319,8 +319,9 @@ class Executor:
                     self._base)) == plan.before:
                 self._undo(plan, may_come)
         except Exception as error:
-            LOG.error('%s: "%s" failed and could not be undone, which is '
-                      'tried again later: %s', self._journal, plan.verb,
+            LOG.error('%s: "%s" failed and could not be undone%s: %s',
+                      self._journal, plan.verb,
+                      ', which is tried again later' if plan.journal else '',
                       error)
 
     def _undo(self, plan, may_come=False):

@@ -13,6 +13,7 @@
 """ApplianceNfsDriver on a box of folders: what is done, locked and left."""
 
 import os
+import uuid
 
 from cinder import exception
 from oslo_config import cfg
@@ -492,6 +493,45 @@ def test_a_migration(site, volume):
     assert site.driver.update_migrated_volume(
         None, volume, new, 'available') == {
             '_name_id': new.id, 'provider_location': new.provider_location}
+
+
+class TestLost:
+    """Shares that are called like volumes."""
+
+    @pytest.fixture
+    def said(self, site, caplog):
+        """Called after a start, what was said of some."""
+        def start():
+            caplog.clear()
+            site.driver.check_for_setup_error()
+            return caplog.text
+        return start
+
+    def test_none(self, site, volume, said):
+        site.box.create_share('nightly', units.Gi)
+        assert said() == ''
+
+    def test_its_volume_is_gone(self, site, volume, said):
+        site.database.remove(volume)
+        assert '1 shares on' in said()
+        assert site.shares() == {volume.name: []}
+
+    def test_its_volume_is_elsewhere(self, site, volume, said):
+        volume.provider_location = '127.0.0.1:/other'
+        assert volume.name in said()
+
+    def test_its_volume_is_being_made(self, site, volume, said):
+        volume.provider_location = None
+        assert said() == ''
+
+    def test_many(self, site, said):
+        for number in range(30):
+            site.box.create_share('volume-%s' % uuid.uuid4(), units.Gi)
+        assert said().count('volume-') == 20
+
+    def test_the_appliance_does_not_tell(self, site, said):
+        site.box.faults.add('list_shares', 'lose request')
+        assert 'are not looked for' in said()
 
 
 class TestRecovery:
