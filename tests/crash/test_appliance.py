@@ -153,7 +153,6 @@ def _undone_only_once():
     ('revert past newer ones', _volume_goes_with_its_journal, explorer.STUCK),
     ('revert past newer ones', _copied_in_place, explorer.LOST),
     ('upload in use', _lent_without_a_journal, explorer.STUCK),
-    ('upload in use', _undone_only_once, explorer.STUCK),
     ('delete the last copy', _undone_only_once, explorer.ORPHANED),
     ('attach and detach', _stays_mounted, explorer.ORPHANED),
 ])
