@@ -311,6 +311,7 @@ PLANTED = {
         'test_shares.TestDelete.test_other_snapshots_keep_the_content'},
     'Empties': {'test_shares.TestDelete.test_other_snapshots_keep_it'},
     'NewestFirst': {
+        'test_many.test_all_snapshots_are_found',
         'test_promote.test_its_own_snapshots_are_newer',
         'test_promote.test_snapshots_up_to_its_own_change_hands',
         'test_renaming.TestShare.test_its_snapshots_come_along',

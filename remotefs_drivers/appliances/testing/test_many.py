@@ -28,9 +28,9 @@ def test_all_shares_are_listed(box, ground, many):
     names = [ground.name() for __ in range(many)]
     for begin in range(0, many, _THREADS):
         made = offload.gather(
-            lambda name: box.create_share(name, ground.size).name,
+            lambda name: box.create_share(name, ground.size),
             names[begin:begin + _THREADS])
-        assert made == names[begin:begin + _THREADS]
+        assert [each for each in made if isinstance(each, Exception)] == []
     listed = {share.name for share in box.list_shares()}
     left_out = set(names) - listed
     assert not left_out, (
@@ -45,9 +45,10 @@ def test_all_snapshots_are_found(box, ground, many):
     found = ground.names_of(share)
     # A box that does not find them all is told them all the same.
     box.delete_share(share, tuple(names))
-    assert found == names, (
+    assert sorted(found) == names, (
         '%d of %d snapshots are found: is it one page of the list?' % (
             len(found), many))
+    assert found == names, 'the oldest does not come first'
 
 
 def test_nothing_stays_open(box, ground):
@@ -58,7 +59,7 @@ def test_nothing_stays_open(box, ground):
         assert box.find_share(nobodys) is None
         try:
             box.create_snapshot(nobodys, 's')
-        except errors.ApplianceShareMissing:
+        except errors.ApplianceError:
             pass
     more = _open() - before
     assert more < _CALLS, (
