@@ -94,11 +94,11 @@ class DeletingDriver(sharing.ShareDriver):
 
         :raises VolumeShareRenamed: when it is there by another name
         """
-        for each in self._appliance.list_shares():
-            if each.location == volume.provider_location:
-                raise errors.VolumeShareRenamed(
-                    volume=volume.id, found=each.name, share=share.name,
-                    appliance=self._appliance.name)
+        found = self._find_at(volume.provider_location)
+        if found is not None:
+            raise errors.VolumeShareRenamed(
+                volume=volume.id, found=found.name, share=share.name,
+                appliance=self._appliance.name)
 
     def _forget_copy(self, volume, share):
         """Remove what a copy that failed has left on its source.
@@ -129,8 +129,7 @@ def _related(found):
 
     :param found: appliances.interface.Share of the one
     """
-    return {each.id for each in owners.of_shares(
-        plans.related(found))}
+    return {each.id for each in owners.of_shares(plans.related(found))}
 
 
 def _without_stranger(found):

@@ -135,8 +135,7 @@ class ManagingDriver(share_groups.GroupDriver, managing.ManagingDriver):
         """By its name, or by its location."""
         if '/' not in name:
             return self._appliance.find_share(name)
-        return next((each for each in self._appliance.list_shares()
-                     if each.location == name.rstrip('/')), None)
+        return self._find_at(name.rstrip('/'))
 
     def _find_file(self, volume, existing_ref, share, said):
         """(name, size in bytes) of the file that will be the volume's."""

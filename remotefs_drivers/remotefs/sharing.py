@@ -336,6 +336,11 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
             raise errors.LocationMissing(volume=volume.id)
         return table.Share(volume.provider_location)
 
+    def _find_at(self, location):
+        """The appliances.interface.Share at a location, or None."""
+        return next((each for each in self._appliance.list_shares()
+                     if each.location == location), None)
+
     def _visit(self, volume):
         return self._shares.visit(self._share_of(volume))
 
