@@ -153,8 +153,7 @@ def test_a_box_that_is_real(tmp_path, request, kind):
             **nas.options(appliance_ssh_timeout=_PATIENCE)}, [
                 ('ssh_hosts_key_file', nas.server.known_hosts),
                 ('strict_ssh_host_key_policy', True)]),
-            # A hundred shares take these a minute.
-            ['--appliance-content=local', '--appliance-many=21'])
+            ['--appliance-content=local'])
     assert result.tests('failed', 'error') == [], result.output
     assert len(result.tests('passed')) > 100
 
