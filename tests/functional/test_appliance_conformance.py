@@ -136,10 +136,6 @@ def test_a_good_one_passes(results, name):
     assert len(result.tests('passed')) > 100
 
 
-#: Seconds that a real one may take for an answer.
-_PATIENCE = 120
-
-
 @pytest.mark.root
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', ['btrfs', 'zfs'])
@@ -149,8 +145,7 @@ def test_a_box_that_is_real(tmp_path, request, kind):
         result = conformance.run(tmp_path, conformance.section({
             'appliance_type': '%s:%s' % (nas.appliance.__module__,
                                          nas.appliance.__name__),
-            # Many ask at once, and none of this is about silence.
-            **nas.options(appliance_ssh_timeout=_PATIENCE)}, [
+            **nas.options()}, [
                 ('ssh_hosts_key_file', nas.server.known_hosts),
                 ('strict_ssh_host_key_policy', True)]),
             ['--appliance-content=local'])

@@ -32,7 +32,7 @@ _TOP = pathlib.Path(remotefs_drivers.__file__).parents[1]
 _ENVIRONMENT = {'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1'}
 
 #: Seconds for all of it.
-_LIMIT = 600
+_LIMIT = 2400
 
 
 @dataclasses.dataclass(frozen=True)
