@@ -21,5 +21,6 @@ else; an option that has no value in the section falls back to
     appliance_ssh, appliance_rest
                     the same of the appliances that we ship
     common          what all drivers have
+    mounts          what those have that mount shares
     values          single options
 """

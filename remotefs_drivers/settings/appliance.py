@@ -21,27 +21,24 @@ from cinder.volume import volume_utils
 from remotefs_drivers.chain import sharing
 from remotefs_drivers import errors
 from remotefs_drivers.settings import common
+from remotefs_drivers.settings import mounts
 from remotefs_drivers.settings import values
 
 _SHARE_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*\Z')
 
 
 @dataclasses.dataclass(frozen=True)
-class Appliance:
+class Appliance(mounts.Mounts):
     """The options of ApplianceNfsDriver.
 
     :ivar type: of the appliance, an entry point
     :ivar journal_share: name of the share with the journals
     :ivar mount_options: for all shares, or None
-    :ivar mount_timeout: seconds
     """
 
     type: str
     journal_share: str
-    mount_point_base: str
     mount_options: Optional[str]
-    mount_attempts: int
-    mount_timeout: int
 
 
 def read(configuration):
@@ -57,10 +54,8 @@ def read(configuration):
     return Appliance(
         type=configuration.appliance_type,
         journal_share=_journal_share(configuration.appliance_journal_share),
-        mount_point_base=values.mount_point_base(configuration, 'appliance'),
         mount_options=values.mount_options(configuration, 'appliance'),
-        mount_attempts=configuration.appliance_mount_attempts,
-        mount_timeout=configuration.appliance_mount_timeout)
+        **mounts.read(configuration, 'appliance'))
 
 
 def read_common(configuration, default_backend_name):

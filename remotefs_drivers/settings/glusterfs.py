@@ -17,22 +17,19 @@ import types
 from typing import Mapping
 
 from remotefs_drivers import errors
+from remotefs_drivers.settings import mounts
 from remotefs_drivers.settings import values
 from remotefs_drivers.share import table
 
 
 @dataclasses.dataclass(frozen=True)
-class Glusterfs:
+class Glusterfs(mounts.Mounts):
     """The options of GlusterfsDriver.
 
-    :ivar mount_timeout: seconds
     :ivar exports: share -> NFS export that hosts attach it by
     """
 
     shares_config: str
-    mount_point_base: str
-    mount_attempts: int
-    mount_timeout: int
     attach_type: str
     exports: Mapping[str, str]
 
@@ -44,12 +41,10 @@ def read(configuration):
     """
     return Glusterfs(
         shares_config=configuration.glusterfs_shares_config,
-        mount_point_base=values.mount_point_base(configuration, 'glusterfs'),
-        mount_attempts=configuration.glusterfs_mount_attempts,
-        mount_timeout=configuration.glusterfs_mount_timeout,
         attach_type=values.attach_type(configuration, 'glusterfs'),
         exports=types.MappingProxyType(dict(map(
-            _export, configuration.glusterfs_nfs_exports))))
+            _export, configuration.glusterfs_nfs_exports))),
+        **mounts.read(configuration, 'glusterfs'))
 
 
 def _export(pair):

@@ -16,26 +16,23 @@ import dataclasses
 from typing import Optional
 
 from remotefs_drivers import errors
+from remotefs_drivers.settings import mounts
 from remotefs_drivers.settings import values
 from remotefs_drivers.share import table
 
 
 @dataclasses.dataclass(frozen=True)
-class Nfs:
+class Nfs(mounts.Mounts):
     """The options of NfsDriver.
 
     :ivar nas_location: 'address:/export' of nas_host and nas_share_path, or
                         None when they are not set
     :ivar mount_options: for all shares, or None
-    :ivar mount_timeout: seconds
     """
 
     nas_location: Optional[str]
     shares_config: str
-    mount_point_base: str
     mount_options: Optional[str]
-    mount_attempts: int
-    mount_timeout: int
 
 
 def read(configuration):
@@ -45,10 +42,8 @@ def read(configuration):
     """
     return Nfs(nas_location=_nas_location(configuration),
                shares_config=configuration.nfs_shares_config,
-               mount_point_base=values.mount_point_base(configuration, 'nfs'),
                mount_options=values.mount_options(configuration, 'nfs'),
-               mount_attempts=configuration.nfs_mount_attempts,
-               mount_timeout=configuration.nfs_mount_timeout)
+               **mounts.read(configuration, 'nfs'))
 
 
 def _nas_location(configuration):
