@@ -289,10 +289,8 @@ class World:
             content.put_at(path, bytes([5]) * MIB, MIB)))
 
     def _upload(self, path):
-        self.driver.copy_volume_to_image(
-            self.rig.context, self.volume, upload.Images(path),
-            {'id': upload.IMAGE_ID, 'disk_format': 'qcow2',
-             'container_format': 'bare'})
+        upload.to_file(path, self.driver, self.rig.context, self.volume,
+                       'qcow2')
 
     def _read(self, volume, pattern):
         self._attached(volume, lambda path: content.assert_pattern(

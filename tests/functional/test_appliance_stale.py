@@ -78,11 +78,8 @@ class Site:
             upload.IMAGE_ID)
 
     def upload(self, disk_format='raw'):
-        self.driver.copy_volume_to_image(
-            self.rig.context, self.volume,
-            upload.Images(self._image.with_suffix('.up')),
-            {'id': upload.IMAGE_ID, 'disk_format': disk_format,
-             'container_format': 'bare'})
+        upload.to_file(self._image.with_suffix('.up'), self.driver,
+                       self.rig.context, self.volume, disk_format)
 
     def convert(self):
         self.upload('qcow2')

@@ -51,8 +51,12 @@ class Images:
 def upload(one, disk_format):
     """Upload the volume of a story; returns the path of what arrived."""
     path = os.path.join(one._folder, 'uploaded.' + disk_format)
-    one.driver.copy_volume_to_image(
-        one.rig.context, one.reload(), Images(path),
+    to_file(path, one.driver, one.rig.context, one.reload(), disk_format)
+    return path
+
+
+def to_file(path, driver, context, volume, disk_format):
+    driver.copy_volume_to_image(
+        context, volume, Images(path),
         {'id': IMAGE_ID, 'disk_format': disk_format,
          'container_format': 'bare'})
-    return path

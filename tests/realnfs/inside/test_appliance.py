@@ -19,7 +19,6 @@ where the box has it, and in the end nothing is left there, nor mounted.
 import contextlib
 import os
 import time
-import types
 
 import pytest
 
@@ -192,9 +191,8 @@ def test_uploaded_and_managed(make, box, guest, version, tmp_path):
     driver, rig = backend.driver, backend.rig
     volume = backend.volume()
     content.write(guest.plug(backend, volume), 'raw', 0xf0, MIB, MIB)
-    path = upload.upload(types.SimpleNamespace(
-        driver=driver, rig=rig, reload=lambda: rig.reload(volume),
-        _folder=tmp_path), 'qcow2')
+    path = str(tmp_path / 'uploaded')
+    upload.to_file(path, driver, rig.context, rig.reload(volume), 'qcow2')
     content.assert_same(path, 'qcow2', box.path(volume), 'raw')
     guest.unplug(backend, volume)
     assert set(box.shares()) == {volume.name}
