@@ -107,7 +107,10 @@ unmounted() {
         esac
     done
     zfs mount "$dataset" >/dev/null 2>&1
-    said=$said${held:+; $held}
+    case $said in
+    # Who holds it is in the other message, if anywhere.
+    *busy*) said=$said${held:+; $held} ;;
+    esac
     return 1
 }
 
