@@ -26,6 +26,7 @@ from remotefs_drivers.embedded import rest_server
 from tests.functional import stages
 from tests.functional import steps
 from tests.harness import appliance_boxes
+from tests.harness import box_shares
 from tests.harness import user_mount
 
 DRIVER = 'remotefs_drivers.appliance.ApplianceNfsDriver'
@@ -90,9 +91,7 @@ class Place:
 
     def shares(self):
         """Name -> names of its snapshots, of all but the home."""
-        return {each.name: [one.name for one in each.snapshots or
-                            self.box.find_share(each.name).snapshots]
-                for each in self.box.list_shares() if each.name != HOME}
+        return box_shares.snapshots_by_share(self.box, HOME)
 
     def journals(self):
         return [name for name in os.listdir(os.path.join(self.root, HOME))

@@ -24,6 +24,7 @@
     small_fs           file systems of a given size, on loop devices
     undertaker         ends processes when everybody else is dead
     sweeper            removes files outside of the folders of the tests
+    box_shares         what an appliance has, while others work with it
     pretended_zfs      what OpenZFS says to who makes several snapshots
     misbehaviour       how a hypervisor lets Cinder down
     recorder           plays Cinder for a hypervisor

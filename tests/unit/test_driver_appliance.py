@@ -26,6 +26,7 @@ from remotefs_drivers.embedded import folders
 from remotefs_drivers import errors
 from remotefs_drivers.share import table
 from remotefs_drivers.store import journal
+from tests.harness import box_shares
 from tests.unit import builder
 from tests.unit import databases
 from tests.unit import fakes
@@ -95,9 +96,7 @@ class Site:
 
     def shares(self):
         """Name -> names of its snapshots, but for the home."""
-        return {each.name: [one.name for one in
-                            self.box.find_share(each.name).snapshots]
-                for each in self.box.list_shares() if each.name != HOME}
+        return box_shares.snapshots_by_share(self.box, HOME)
 
     def mounted(self):
         return {os.path.basename(each) for each in

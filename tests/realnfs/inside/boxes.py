@@ -24,6 +24,7 @@ import shutil
 from oslo_config import cfg
 
 from remotefs_drivers.embedded import folders
+from tests.harness import box_shares
 from tests.realnfs.guest import layout
 from tests.realnfs.inside import backend as backends
 
@@ -70,9 +71,7 @@ class Box:
 
     def shares(self):
         """Name -> names of its snapshots, of all but the home."""
-        return {each.name: [one.name for one in
-                            self.box.find_share(each.name).snapshots]
-                for each in self.box.list_shares() if each.name != HOME}
+        return box_shares.snapshots_by_share(self.box, HOME)
 
     def journals(self):
         return [path.name for path
