@@ -49,6 +49,9 @@ _CHUNK = 65536
 
 _KEYS = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
+# What paramiko says, by the exception for a refusal, when nobody answered.
+_NO_REFUSAL = ('timeout', 'transport shut down')
+
 # A fresh connection may find an sshd that turned away one of many.
 _ATTEMPTS = 2
 
@@ -179,13 +182,13 @@ class Line:
         except (_UnknownHost, paramiko.BadHostKeyException) as error:
             raise errors.ApplianceHostKeyChanged(
                 appliance=self.name, what=what, reason=str(error))
-        except paramiko.AuthenticationException as error:
-            raise self._denied(what, error)
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise _NothingBegun('%s port %d: %s' % (
-                self._access.host, self._access.port, error or 'no answer'))
         except _KeyUnusable as error:
             raise self._denied(what, error)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            if _is_refusal(error):
+                raise self._denied(what, error)
+            raise _NothingBegun('%s port %d: %s' % (
+                self._access.host, self._access.port, error or 'no answer'))
 
     def _denied(self, what, error):
         return errors.ApplianceDenied(
@@ -200,6 +203,11 @@ class Line:
     def _unavailable(self, what, reason):
         return errors.ApplianceUnavailable(appliance=self.name, what=what,
                                            reason=reason)
+
+
+def _is_refusal(error):
+    return (isinstance(error, paramiko.AuthenticationException) and
+            not any(each in str(error) for each in _NO_REFUSAL))
 
 
 class _Talk:

@@ -411,6 +411,17 @@ class TestLine:
         # Nor do they take a place for ever.
         assert line._places.acquire(timeout=0)
 
+    # As in paramiko.auth_handler.
+    @pytest.mark.parametrize('text', [
+        'Authentication timeout.',
+        'Authentication failed: transport shut down or saw EOF'])
+    def test_no_answer_is_no_refusal(self, line, text):
+        """An sshd that is slow, or ends: it is tried again."""
+        line._pool.get.side_effect = paramiko.AuthenticationException(text)
+        with pytest.raises(errors.ApplianceUnreached, match=text):
+            line.run(b'x', 'do it')
+        assert line._pool.get.call_count == 2
+
     def test_nothing_is_opened_before_it_is_needed(self):
         with mock.patch.object(ssh, '_Pool') as pool:
             zfs.ZfsAppliance(section()).close()
