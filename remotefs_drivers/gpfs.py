@@ -47,6 +47,9 @@ LOG = logging.getLogger(__name__)
 _POOL_SPEC = 'capabilities:storage_pool'
 #: The storage pool that is nobody's choice.
 _DEFAULT_POOL = 'system'
+#: To the scheduler True is not the True that a volume type asks for, unless
+#: it does by "<is>".
+_YES = 'True'
 
 
 @interface.volumedriver
@@ -265,10 +268,10 @@ class GPFSDriver(gpfs_groups.GroupDriver):
         """Of each pool: the scheduler looks nowhere else."""
         found = dict(location_info=self._location_info(),
                      storage_pool=self._own.storage_pool,
-                     consistencygroup_support=True,
+                     consistencygroup_support=_YES,
                      consistent_group_snapshot_enabled=True)
         if self._site.encryption:
-            found['gpfs_encryption_rest'] = True
+            found['gpfs_encryption_rest'] = _YES
         return found
 
     def _update_volume_stats(self):

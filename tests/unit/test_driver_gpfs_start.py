@@ -15,6 +15,7 @@
 import errno
 import os
 
+from cinder.scheduler.filters import extra_specs_ops
 import pytest
 
 from remotefs_drivers import errors
@@ -104,7 +105,21 @@ def test_encryption_at_rest(built, release, asked):
     built.pretended.said.update(release=release, has_encryption=True)
     driver = built.gpfs()
     stats = driver.get_volume_stats(refresh=True)
-    assert stats.get('gpfs_encryption_rest', False) is asked
+    assert ('gpfs_encryption_rest' in stats) is asked
+
+
+@pytest.mark.parametrize('by_pool', [False, True])
+@pytest.mark.parametrize('name', ['gpfs_encryption_rest',
+                                  'consistencygroup_support'])
+@pytest.mark.parametrize('wanted', ['True', '<is> True'])
+def test_types_of_the_driver_in_the_tree_find_it(built, by_pool, name,
+                                                 wanted):
+    """Cinder's manual writes the first one, which a bool is not."""
+    built.pretended.said['has_encryption'] = True
+    stats = built.gpfs(gpfs_pool_per_storage_pool=by_pool).get_volume_stats(
+        refresh=True)
+    for pool in stats.get('pools', [stats]):
+        assert extra_specs_ops.match(pool[name], wanted)
 
 
 class TestImages:
