@@ -13,6 +13,7 @@
 """GPFSDriver: migrate, retype, groups, manage."""
 
 import os
+import threading
 
 from cinder import exception
 from cinder import objects
@@ -416,6 +417,16 @@ class TestPools:
         pools = driver.get_volume_stats(refresh=True)['pools']
         assert {pool['pool_name']: pool['free_capacity_gb']
                 for pool in pools} == {'fast': 0, 'system': 0}
+
+    def test_nobody_waits_for_a_directory_that_hangs(self, built, driver,
+                                                     monkeypatch):
+        """What looks at it can be left alone: it is in a thread."""
+        threads = []
+        prove = driver._shares._mounter.prove
+        monkeypatch.setattr(driver._shares._mounter, 'prove', lambda path: (
+            threads.append(threading.current_thread()), prove(path)))
+        driver.get_volume_stats(refresh=True)
+        assert threads and threading.main_thread() not in threads
 
     @pytest.mark.parametrize('pool', ['fast', 'system'])
     @pytest.mark.parametrize('metadata, wanted', [
