@@ -134,10 +134,17 @@ class GPFSDriver(gpfs_groups.GroupDriver):
         return gpfs_attributes.wanted(volume, pool)
 
     def _chosen(self, host):
-        """The storage pool that the scheduler chose, or None."""
+        """The storage pool that the scheduler chose, or None.
+
+        Nor is the backend's name one, by which Cinder calls the one pool of
+        a backend, as this was when the volume was made.
+        """
         if not self._own.pool_per_storage_pool:
             return None
-        return volume_utils.extract_host(host, 'pool')
+        pool = volume_utils.extract_host(host, 'pool')
+        is_before = (pool == self._settings.backend_name and
+                     pool not in self._pools)
+        return None if is_before else pool
 
     def get_pool(self, volume):
         """The pool of a volume that was made when there was one only."""

@@ -444,6 +444,31 @@ class TestPools:
     def test_one_from_before(self, driver, volume):
         assert driver.get_pool(volume) == 'system'
 
+    @pytest.mark.parametrize('seen', [False, True])
+    @pytest.mark.parametrize('name, wanted', [
+        # As Cinder calls the one pool of a backend.
+        ('GPFS', None), ('fast', requests.Wanted(pool='fast'))])
+    def test_one_whose_host_has_the_pool_of_before(self, built, driver, seen,
+                                                   name, wanted):
+        if seen:
+            driver.get_volume_stats(refresh=True)
+        volume = fakes.Volume(host='host@backend#' + name)
+        driver.create_volume(volume)
+        snapshot = fakes.Snapshot(volume)
+        driver.create_snapshot(snapshot)
+        driver.revert_to_snapshot(None, volume, snapshot)
+        path = os.path.join(built.folder, 'a', volume.name)
+        assert built.pretended.attributes_of.get(path) == wanted
+
+    def test_a_storage_pool_of_the_backends_name(self, built):
+        built.pretended.pool_names.add('GPFS')
+        driver = built.gpfs(gpfs_pool_per_storage_pool=True)
+        driver.get_volume_stats(refresh=True)
+        volume = fakes.Volume(host='host@backend#GPFS')
+        driver.create_volume(volume)
+        assert set(built.pretended.attributes_of.values()) == {
+            requests.Wanted(pool='GPFS')}
+
     @pytest.mark.parametrize('verb', ['migrate', 'retype'])
     @pytest.mark.parametrize('where, moved', [
         ('host@backend#fast', True), ('host@backend#system', False)])
