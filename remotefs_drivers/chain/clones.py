@@ -41,8 +41,11 @@ then the parent's own. It is right to try that with any that waits, at any
 time.
 """
 
+import re
+
 #: What the names of parents end with that wait for their last child.
 IN_BETWEEN, DELETED = '.snap', '.ts'
+_ID = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 
 
 def in_between(name):
@@ -61,6 +64,11 @@ def deleted(name):
 def is_waiting(name):
     """Whether this is the name of a parent that waits for its last child."""
     return is_bare(name) and name.endswith((IN_BETWEEN, DELETED))
+
+
+def is_made_here(name):
+    """Whether it waits, and surely is no file that a person has put there."""
+    return is_waiting(name) and _ID.search(name) is not None
 
 
 def is_bare(name):

@@ -65,14 +65,16 @@ def discard_all(folder):
     """Remove all parents that wait and have no child any more.
 
     GPFS counts each child as a link of its parent (see "Listing file clones"
-    in IBM's manual), so those that are needed are not even tried.
+    in IBM's manual), so those that are needed are not even tried. Nobody is
+    asked whether the others are parents at all: so only what has the id of a
+    volume or a snapshot in its name is taken for one.
 
     :returns: the names of those that went
     """
     gone = []
     while True:
         # One that goes may have been the last child of another.
-        now = [name for name in waiting(folder)
+        now = [name for name in filter(clones.is_made_here, waiting(folder))
                if _is_single(os.path.join(folder, name)) and
                discard(os.path.join(folder, name)) == 'removed']
         if not now:

@@ -27,6 +27,9 @@ from tests.harness import pretended_gpfs
 from tests.unit import things
 
 V, S, C = 'volume-1', 'snapshot-a', 'volume-2'
+#: Parents that wait, each the child of the one before it.
+A, B, D = ('snapshot-%d0000000-0000-4000-8000-000000000000.ts' % number
+           for number in (1, 2, 3))
 
 
 @pytest.fixture
@@ -116,8 +119,8 @@ def test_a_parent(made, path, name, found):
 class TestPrune:
     @pytest.fixture
     def chain(self, made, path):
-        """a.ts <- b.ts <- c.ts <- volume"""
-        for name in 'a.ts', 'b.ts', 'c.ts':
+        """A <- B <- D <- volume"""
+        for name in A, B, D:
             made.snap(path(V), path(name))
 
     def left(self, tmp_path):
@@ -127,40 +130,40 @@ class TestPrune:
                                       path):
         os.remove(path(V))
         gpfs.calls.clear()
-        made.prune(path('c.ts'))
+        made.prune(path(D))
         assert self.left(tmp_path) == []
         # One child process for each.
         assert names(gpfs) == ['clone_show'] * 3
 
     def test_up_to_one_that_is_needed(self, made, gpfs, chain, tmp_path,
                                       path):
-        made.copy(path('b.ts'), path(C))
+        made.copy(path(B), path(C))
         os.remove(path(V))
         gpfs.calls.clear()
-        made.prune(path('c.ts'))
-        assert self.left(tmp_path) == ['a.ts', 'b.ts', C]
+        made.prune(path(D))
+        assert self.left(tmp_path) == [A, B, C]
         assert names(gpfs) == ['clone_show'] * 2
 
     def test_up_to_one_that_somebody_asks_for(self, made, chain, tmp_path,
                                               path):
-        os.rename(path('a.ts'), path(S))
+        os.rename(path(A), path(S))
         os.remove(path(V))
-        made.prune(path('c.ts'))
+        made.prune(path(D))
         assert self.left(tmp_path) == [S]
 
     def test_none_as_long_as_the_child_is_there(self, made, gpfs, chain,
                                                 tmp_path, path):
         gpfs.calls.clear()
-        made.prune(path('c.ts'))
-        assert self.left(tmp_path) == ['a.ts', 'b.ts', 'c.ts', V]
+        made.prune(path(D))
+        assert self.left(tmp_path) == [A, B, D, V]
         assert names(gpfs) == ['clone_show']
 
     def test_cut_off_in_the_middle(self, made, gpfs, chain, tmp_path, path):
         """Nobody knows any more what was below."""
         os.remove(path(V))
-        os.remove(path('c.ts'))
+        os.remove(path(D))
         gpfs.calls.clear()
-        made.prune(path('c.ts'))
+        made.prune(path(D))
         assert self.left(tmp_path) == []
         assert gpfs.calls == []
 
@@ -176,7 +179,7 @@ class TestPrune:
         os.remove(path(V))
         monkeypatch.setattr(gpfs, 'clone_show', show)
         if goes:
-            made.prune(path('c.ts'))
+            made.prune(path(D))
         else:
             with pytest.raises(errors.GpfsCommandFailed):
-                made.prune(path('c.ts'))
+                made.prune(path(D))

@@ -16,6 +16,7 @@
 import errno
 import os
 
+from oslo_utils import uuidutils
 import pytest
 
 from remotefs_drivers.store import parents
@@ -107,16 +108,19 @@ def test_only_some_refusals_are_its_children(path, monkeypatch, number,
 
 def test_all_that_can_go(gpfs, tmp_path, path):
     """One that goes may be the last child of another, whatever its name."""
+    one, two, three, needed = (
+        pattern % uuidutils.generate_uuid() for pattern in (
+            'snapshot-%s.ts', 'volume-%s.snap', 'snapshot-%s.ts',
+            'snapshot-%s.ts'))
     things.file(path('volume'))
-    for name in 'a.ts', 'c.snap', 'b.ts':
+    for name in one, two, three:
         gpfs.clone_snap(path('volume'), path(name))
     things.file(path('other'))
-    gpfs.clone_snap(path('other'), path('needed.ts'))
+    gpfs.clone_snap(path('other'), path(needed))
     gpfs.clone_snap(path('other'), path('snapshot'))
     os.remove(path('volume'))
-    assert sorted(parents.discard_all(str(tmp_path))) == ['a.ts', 'b.ts',
-                                                          'c.snap']
-    assert sorted(os.listdir(tmp_path)) == ['needed.ts', 'other', 'snapshot']
+    assert set(parents.discard_all(str(tmp_path))) == {one, two, three}
+    assert set(os.listdir(tmp_path)) == {needed, 'other', 'snapshot'}
     assert parents.discard_all(str(tmp_path)) == []
 
 
@@ -177,3 +181,12 @@ def test_whose_it_is(path, monkeypatch):
     assert parents.is_own(path('x'))
     monkeypatch.setattr(parents.os, 'geteuid', lambda: 12345)
     assert not parents.is_own(path('x'))
+
+
+@pytest.mark.parametrize('name', ['disk.snap', 'film.ts', 'volume-1.snap',
+                                  'snapshot-1.ts'])
+def test_what_an_operator_keeps_there(tmp_path, path, name):
+    """No id is in it: it was never a volume's nor a snapshot's."""
+    things.file(path(name))
+    assert parents.discard_all(str(tmp_path)) == []
+    assert things.read(path(name)) == things.TEXT
