@@ -118,9 +118,10 @@ class CloneFile(volumefile.VolumeFile):
             self.apply(cloning.delete_snapshot(snapshot.id, name, waiting))
         return there or waits
 
-    def revert_to(self, snapshot):
+    def revert_to(self, snapshot, depth):
         """Let it be what a snapshot holds, in its own size.
 
+        :param depth: as in cloning.revert
         :raises SnapshotUnknown: when that has no file
         """
         self.recover()
@@ -128,7 +129,7 @@ class CloneFile(volumefile.VolumeFile):
         self.apply(cloning.revert(
             self.name, snapshot.id, name, self._volume.size * units.Gi,
             names.temporary(self.name, names.NEW_CLONE),
-            self._parent(self.path)))
+            self._parent(self.path), depth))
 
     def rename_snapshot(self, name, snapshot):
         """Give a clone parent the name of a snapshot."""
@@ -145,13 +146,20 @@ class CloneFile(volumefile.VolumeFile):
         return self.chain_at(self._name_of(snapshot))
 
     @contextlib.contextmanager
-    def frozen(self):
-        """A chain of what it holds just now, whoever writes to it."""
+    def frozen(self, depth):
+        """A chain of what it holds just now, whoever writes to it.
+
+        :param depth: how many parents it may have afterwards, one over the
+                      other; 0 for any number
+        """
         name = self._unique_parent()
         self._clones.snap(self.path, self.path_of(name))
         try:
             yield self.chain_at(name)
         finally:
+            # Not before: its last child is what keeps it.
+            if depth:
+                self._clones.redirect(self.path, depth)
             self._clones.prune(self.path_of(name))
 
     # Copies

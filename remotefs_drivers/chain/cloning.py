@@ -54,7 +54,8 @@ def delete_snapshot(snapshot_id, snapshot, waiting):
                  undo=(steps.Prune(waiting),))
 
 
-def revert(name, snapshot_id, snapshot, size, temporary, parent=None):
+def revert(name, snapshot_id, snapshot, size, temporary, parent=None,
+           depth=0):
     """Let a volume be what a snapshot holds, which may be any of its own.
 
     A copy takes the place of the volume's file by a rename, so that there is
@@ -66,11 +67,13 @@ def revert(name, snapshot_id, snapshot, size, temporary, parent=None):
     :param temporary: the name of the copy until then
     :param parent: the name of the parent that the volume has before, None
                    for none
+    :param depth: as in create_snapshot
     """
     pruned = _pruned(parent)
     return _plan('revert_to_snapshot', snapshot_id,
                  prepare=(steps.CloneCopy(temporary, snapshot),
                           steps.Grow(temporary, size),
+                          *_redirects(depth, temporary),
                           steps.Rename(temporary, name)),
                  finish=pruned, undo=(steps.Unlink(temporary), *pruned))
 

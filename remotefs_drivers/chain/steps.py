@@ -242,7 +242,8 @@ def _check_name(kind, field, value, is_name):
             raise ValueError('"%s" is not the name of a clone parent that '
                              'waits for its last child' % value)
     elif (kind, field) in _OF_OTHERS or kind in share_steps.KINDS:
-        if not isinstance(value, str) or not clones.is_bare(value):
+        if not isinstance(value, str) or not (
+                clones.is_bare(value) or is_name(value)):
             raise ValueError('"%s" is not a bare name' % (value,))
     elif not is_name(value):
         raise ValueError('"%s" is not the name of a file of this volume'

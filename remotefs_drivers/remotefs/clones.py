@@ -87,7 +87,7 @@ class CloneDriver(clustered.Clustered, managing.ManagingDriver):
         with self._locks.volumes(volume.id):
             file = self._file_of(volume)
             file.chain()
-            file.revert_to(snapshot)
+            file.revert_to(snapshot, self._clone_depth)
             self._dress(volume, file.path)
 
     def snapshot_revert_use_temp_snapshot(self):
@@ -145,7 +145,7 @@ class CloneDriver(clustered.Clustered, managing.ManagingDriver):
         """A chain of a volume that nobody writes to, as it is now."""
         chain = file.chain()
         if states.is_attached(volume):
-            with file.frozen() as chain:
+            with file.frozen(self._clone_depth) as chain:
                 yield chain
         else:
             yield chain

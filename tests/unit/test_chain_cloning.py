@@ -56,6 +56,11 @@ PLANS = {
         cloning.revert(V, 'a', S, SIZE, TMP, 'snapshot-b'),
         (COPY(TMP, S), GROW(TMP, SIZE), steps.Rename(TMP, V)), (),
         (UNLINK(TMP),), True),
+    # Before it is the volume: after that it is whole, however deep.
+    'revert, not too deep': (
+        cloning.revert(V, 'a', S, SIZE, TMP, depth=2),
+        (COPY(TMP, S), GROW(TMP, SIZE), REDIRECT(TMP, 2),
+         steps.Rename(TMP, V)), (), (UNLINK(TMP),), True),
     'copy': (
         cloning.copy(W, V, SIZE),
         (SNAP(W + '.snap', V), COPY(W, W + '.snap'), GROW(W, SIZE)), (),

@@ -368,6 +368,21 @@ class TestRevert:
     def test_cinder_makes_no_snapshot_before_it(self, story):
         assert story.driver.snapshot_revert_use_temp_snapshot() is False
 
+    @pytest.mark.parametrize('depth, deep', [(0, 2), (1, 1), (2, 2)])
+    def test_not_too_deep(self, built, depth, deep):
+        """A child of what has as many parents as it may have itself."""
+        story = Story(built, gpfs_max_clone_depth=depth)
+        volume = story.volume()
+        for number in range(2):
+            story.write(volume, b'%d' % number)
+            snapshot = story.snap(volume)
+        story.write(volume, b'last')
+        story.revert(snapshot)
+        found = built.pretended.clone_show(story.path(volume.name))
+        assert found.depth == deep
+        story.check()
+        story.check_empty()
+
 
 class TestCopy:
     @pytest.mark.parametrize('size', [1, 3])
@@ -529,6 +544,29 @@ class TestAttach:
         volume.attach_status = 'attached'
         with pytest.raises(errors.ExtendFailed, match='detach'):
             story.driver.extend_volume(volume, 2)
+
+
+class TestUpload:
+    @pytest.mark.parametrize('depth, deep', [(0, 3), (1, 1)])
+    def test_not_too_deep(self, built, monkeypatch, depth, deep):
+        """Each of a volume that a guest has leaves a parent."""
+        story = Story(built, gpfs_max_clone_depth=depth)
+        volume = story.volume()
+        story.write(volume, b'first')
+        volume.status, volume.attach_status = 'uploading', 'attached'
+        sent = []
+        monkeypatch.setattr(
+            story.driver, '_upload', lambda context, volume, file, chain,
+            *unused: sent.append(fakes.content(file.readable(chain))))
+        for __ in range(3):
+            story.driver.copy_volume_to_image(None, volume, None, {})
+        assert sent == [b'first'] * 3
+        found = built.pretended.clone_show(story.path(volume.name))
+        assert found.depth == deep
+        assert len([name for name in story.names()
+                    if name.endswith('.snap')]) == deep
+        story.check()
+        story.check_empty()
 
 
 def test_a_header_that_a_guest_wrote_is_no_format(built, story, volume):
