@@ -54,8 +54,13 @@ def _objection(own, commands, image_meta):
         return 'it is %s' % image_meta['container_format']
     path = os.path.join(own.images_dir, image_meta['id'])
     try:
-        if not stat.S_ISREG(os.lstat(path).st_mode):
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode):
             return '%s is not a regular file' % path
+        if image_meta.get('size') not in (None, status.st_size):
+            # Glance writes right there what it copies from another store.
+            return '%s has %d bytes of %d' % (path, status.st_size,
+                                              image_meta['size'])
         if not os.access(path, os.R_OK):
             return '%s cannot be read by this service' % path
         commands.attributes(path)

@@ -135,6 +135,15 @@ class TestDownloaded:
         built.pretended.broken['attributes'] = pretended_gpfs.failed('what?')
         assert glance.clone(glance.image())[1] == (None, False)
 
+    @pytest.mark.parametrize('missing, done', [
+        (1, False), (1 << 20, False), (0, True), (None, True)])
+    def test_not_all_of_it_is_there(self, built, glance, missing, done):
+        """Glance copies it there from another store, and is not done."""
+        image = glance.image(size=1 << 20)
+        image['size'] = None if missing is None else (1 << 20) + missing
+        assert glance.clone(image)[1][1] is done
+        assert bool(built.files()) is done
+
     def test_compressed(self, glance):
         image = glance.image(container_format='compressed')
         assert glance.clone(image)[1] == (None, False)
