@@ -184,9 +184,17 @@ class GPFSDriver(gpfs_groups.GroupDriver):
                 file, path):
             return False
         if not self._commands.clone_show(path).is_parent:
-            self._commands.clone_snap(path)
+            self._make_parent(path)
         file.copy_of_parent(path)
         return True
+
+    def _make_parent(self, path):
+        try:
+            self._commands.clone_snap(path)
+        except errors.CommandFailed:
+            # By another volume of the image, at the same time, on any host.
+            if not self._commands.clone_show(path).is_parent:
+                raise
 
     def _is_near(self, file, path):
         """Whether it would be in the image's fileset."""

@@ -86,6 +86,15 @@ def test_a_raw_one_is_cloned(built, cloning):
     assert os.path.exists(os.path.join(cloning.folder, image['id']))
 
 
+def test_two_at_once(built, cloning):
+    """The other one has made it a parent since it was looked at."""
+    built.pretended.broken_late['clone_snap'] = pretended_gpfs.failed(
+        'It is a clone parent.')
+    volume, (update, done) = cloning.clone(cloning.image())
+    assert done
+    assert fakes.content(cloning.path(volume.name)) == b'image'
+
+
 def test_a_raw_one_is_copied(built):
     glance = Glance(built, 'copy')
     volume, (update, done) = glance.clone(glance.image())
