@@ -127,6 +127,15 @@ class GPFSDriver(gpfs_groups.GroupDriver):
         self._wanted(volume)
         return super()._new_file(volume)
 
+    def revert_to_snapshot(self, context, volume, snapshot):
+        """Let the volume be what a snapshot holds.
+
+        :raises MetadataInvalid: when its file could not be given what it
+            asks for by now; nothing is done then
+        """
+        self._wanted(volume)
+        super().revert_to_snapshot(context, volume, snapshot)
+
     def _wanted(self, volume):
         pool = self._chosen(volume.host)
         if pool is None and self._own.storage_pool != _DEFAULT_POOL:

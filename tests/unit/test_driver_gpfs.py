@@ -368,6 +368,17 @@ class TestRevert:
     def test_cinder_makes_no_snapshot_before_it(self, story):
         assert story.driver.snapshot_revert_use_temp_snapshot() is False
 
+    def test_hostile_metadata(self, built, story, volume):
+        """Written since: what is refused comes before it is reverted."""
+        snapshot = story.snap(volume)
+        story.write(volume, b'second')
+        story.fresh()
+        volume.metadata = {'replicas': '-x'}
+        with pytest.raises(errors.MetadataInvalid):
+            story.driver.revert_to_snapshot(None, volume, snapshot)
+        assert story.asked() == []
+        story.check()
+
     @pytest.mark.parametrize('depth, deep', [(0, 2), (1, 1), (2, 2)])
     def test_not_too_deep(self, built, depth, deep):
         """A child of what has as many parents as it may have itself."""
