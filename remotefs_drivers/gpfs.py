@@ -327,7 +327,7 @@ class GPFSDriver(gpfs_groups.GroupDriver):
                 if each.has_data}
             return self._pools
         except (errors.ShareUnavailable, errors.CommandFailed,
-                errors.CommandTimeout) as error:
+                errors.CommandTimeout, OSError) as error:
             LOG.error('The storage pools count as full: %s', error)
             return dict.fromkeys(self._pools, capacity.Capacity(0, 0))
 

@@ -13,6 +13,7 @@
 """GPFSDriver: migrate, retype, groups, manage."""
 
 import os
+import shutil
 import threading
 
 from cinder import exception
@@ -406,11 +407,13 @@ class TestPools:
                  pool['consistent_group_snapshot_enabled'])
                 for pool in pools} == {(driver._location_info(), True)}
 
-    @pytest.mark.parametrize('away', ['command', 'mount'])
+    @pytest.mark.parametrize('away', ['command', 'mount', 'folder'])
     def test_gpfs_is_away(self, built, driver, away):
         driver.get_volume_stats(refresh=True)
         if away == 'command':
             built.pretended.broken['pools'] = pretended_gpfs.failed('x')
+        elif away == 'folder':
+            shutil.rmtree(os.path.join(built.folder, 'a'))
         else:
             built.mounts = ('/', '/dev/vda')
             built.pretended.broken['attributes'] = pretended_gpfs.failed('x')
