@@ -23,6 +23,7 @@ from oslo_log import log as logging
 from oslo_utils import uuidutils
 
 from remotefs_drivers import errors
+from remotefs_drivers import offload
 
 LOG = logging.getLogger(__name__)
 
@@ -54,18 +55,24 @@ def _objection(own, commands, image_meta):
         return 'it is %s' % image_meta['container_format']
     path = os.path.join(own.images_dir, image_meta['id'])
     try:
-        status = os.lstat(path)
-        if not stat.S_ISREG(status.st_mode):
-            return '%s is not a regular file' % path
-        if image_meta.get('size') not in (None, status.st_size):
-            # Glance writes right there what it copies from another store.
-            return '%s has %d bytes of %d' % (path, status.st_size,
-                                              image_meta['size'])
-        if not os.access(path, os.R_OK):
-            return '%s cannot be read by this service' % path
-        commands.attributes(path)
+        reason = offload.off_loop(_flaw)(path, image_meta.get('size'))
+        if reason is None:
+            commands.attributes(path)
+        return reason
     except OSError as error:
         return '%s: %s' % (path, error.strerror)
     except errors.CommandFailed as error:
         return '%s is not in GPFS: %s' % (path, error)
+
+
+def _flaw(path, size):
+    """What is wrong with the file itself, or None."""
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode):
+        return '%s is not a regular file' % path
+    if size not in (None, status.st_size):
+        # Glance writes right there what it copies from another store.
+        return '%s has %d bytes of %d' % (path, status.st_size, size)
+    if not os.access(path, os.R_OK):
+        return '%s cannot be read by this service' % path
     return None

@@ -20,6 +20,7 @@ from oslo_utils import uuidutils
 import pytest
 
 from remotefs_drivers import errors
+from remotefs_drivers import offload
 from tests.harness import pretended_gpfs
 from tests.unit import crafted
 from tests.unit import fakes
@@ -125,6 +126,25 @@ def test_another_format_is_converted(built, glance):
 def test_no_file_system_comes_over_it(built, glance, metadata):
     glance.clone(glance.image(), metadata=metadata)
     assert not any('mkfs' in argv[0] for argv in built.run.calls)
+
+
+def test_it_is_looked_at_off_the_event_loop(glance, monkeypatch):
+    """A directory that hangs must not stop all else that goes on."""
+    inside, seen = [], []
+
+    def off_loop(function):
+        def call(*args):
+            inside.append(function)
+            try:
+                return function(*args)
+            finally:
+                inside.pop()
+        return call
+    monkeypatch.setattr(offload, 'off_loop', off_loop)
+    monkeypatch.setattr(os, 'access', lambda *args: not seen.append(
+        list(inside)))
+    assert glance.clone(glance.image())[1][1]
+    assert seen and all(seen)
 
 
 class TestDownloaded:
