@@ -222,7 +222,8 @@ class CloneFile(volumefile.VolumeFile):
 
     def make_filesystem(self, fstype, label):
         """Make a file system in it, as long as it is new and raw."""
-        self.run(mkfs.make(self.path, fstype, label))
+        self.run(mkfs.make(self.path, fstype, label,
+                           thick=self._means.thick))
 
     def fill(self, source, source_format):
         """Copy any image into it, as long as it is new and raw.

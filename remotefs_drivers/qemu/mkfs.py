@@ -33,17 +33,21 @@ _LABEL = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.-]*')
 class _Kind(NamedTuple):
     """:ivar label: the option for it
     :ivar longest: label, characters
+    :ivar keeping: options by which it gives back no room of a file
     """
 
     argv: tuple
     label: str
     longest: int
+    keeping: tuple = ()
 
 
+#: Else holes are punched, all over the file.
+_KEEPING = ('-E', 'nodiscard')
 _KINDS = {
-    'ext2': _Kind(('mkfs.ext2', '-F', '-q'), '-L', 16),
-    'ext3': _Kind(('mkfs.ext3', '-F', '-q'), '-L', 16),
-    'ext4': _Kind(('mkfs.ext4', '-F', '-q'), '-L', 16),
+    'ext2': _Kind(('mkfs.ext2', '-F', '-q'), '-L', 16, _KEEPING),
+    'ext3': _Kind(('mkfs.ext3', '-F', '-q'), '-L', 16, _KEEPING),
+    'ext4': _Kind(('mkfs.ext4', '-F', '-q'), '-L', 16, _KEEPING),
     'xfs': _Kind(('mkfs.xfs', '-q'), '-L', 12),
     'btrfs': _Kind(('mkfs.btrfs', '-q'), '-L', 255),
     'msdos': _Kind(('mkfs.msdos',), '-n', 11),
@@ -75,14 +79,17 @@ def longest_label(fstype):
     return _KINDS[fstype].longest
 
 
-def make(path, fstype, label=None):
+def make(path, fstype, label=None, thick=False):
     """Make a file system in a file.
 
     :param fstype: one of ``types``
     :param label: None for none; see is_label
+    :param thick: the room of the file is reserved, and stays so
     :returns: command.Operation
     """
     program, *options = _KINDS[fstype].argv
+    if thick:
+        options += _KINDS[fstype].keeping
     if label is not None:
         options += [_KINDS[fstype].label, label]
     return command.Operation([_find(program), *options, path],

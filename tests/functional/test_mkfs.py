@@ -12,6 +12,7 @@
 
 """File systems in new volumes, by the real programs."""
 
+import os
 import subprocess
 
 import pytest
@@ -22,11 +23,15 @@ _TYPES = {'msdos': 'vfat'}
 #: mkfs.btrfs looks whether its file is mounted, and refuses its work when it
 #: may not see the file of any loop device that is. Others' tests mount some.
 _FOR_ROOT = {'btrfs'}
+#: What xfs takes at least, and some more.
+_ROOM = 320 << 20
 
-
-@pytest.mark.parametrize('fstype', [
+every_type = pytest.mark.parametrize('fstype', [
     pytest.param(each, marks=[pytest.mark.root] * (each in _FOR_ROOT))
     for each in mkfs.types()])
+
+
+@every_type
 @pytest.mark.parametrize('label', [None, 'data'])
 def test_it_is_made(tmp_path, fstype, label):
     path = str(tmp_path / 'volume')
@@ -37,3 +42,12 @@ def test_it_is_made(tmp_path, fstype, label):
                            capture_output=True, text=True, check=True).stdout
     assert 'TYPE=%s' % _TYPES.get(fstype, fstype) in found
     assert ('LABEL=data' in found) is bool(label)
+
+
+@every_type
+def test_room_that_is_reserved_stays(tmp_path, fstype):
+    path = str(tmp_path / 'volume')
+    with open(path, 'wb') as stream:
+        os.posix_fallocate(stream.fileno(), 0, _ROOM)
+    mkfs.make(path, fstype, thick=True).run()
+    assert os.stat(path).st_blocks * 512 >= _ROOM

@@ -201,6 +201,12 @@ class TestCreate:
         assert os.path.basename(argv[0]) == 'mkfs.ext4'
         assert argv[-3:] == ['-L', 'data', story.path(volume.name)]
 
+    @pytest.mark.parametrize('sparse', [True, False])
+    def test_a_file_system_in_room_that_is_reserved(self, built, sparse):
+        story = Story(built, gpfs_sparse_volumes=sparse)
+        story.driver.create_volume(fakes.Volume(metadata={'fstype': 'ext4'}))
+        assert ('nodiscard' in built.run.calls[-1]) is not sparse
+
     @pytest.mark.parametrize('metadata', [
         {'fstype': 'ext4'}, {'replicas': '2'}])
     def test_nothing_is_left_when_it_fails(self, built, story, metadata):
