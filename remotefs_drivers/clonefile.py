@@ -96,7 +96,7 @@ class CloneFile(volumefile.VolumeFile):
             dress(self._unfinished)
             self._clones.split(self._unfinished)
             self._clones.seal(self._unfinished)
-            self._call('rename', 'rename_new', self._unfinished, path)
+            self._rename_parent(self._unfinished, path)
 
     def drop_unfinished(self):
         """Remove what a crash has left of take_frozen."""
@@ -135,8 +135,7 @@ class CloneFile(volumefile.VolumeFile):
         """Give a clone parent the name of a snapshot."""
         new = names.of_snapshot(snapshot)
         if name != new:
-            self._call('rename', 'rename_new', self.path_of(name),
-                       self.path_of(new))
+            self._rename_parent(self.path_of(name), self.path_of(new))
 
     def chain_of(self, snapshot):
         """What a snapshot of it holds, as the chain of a raw file.
@@ -203,8 +202,7 @@ class CloneFile(volumefile.VolumeFile):
         if self.has(name):
             self._clones.prune(path)
         if self.has(name):
-            self._call('rename', 'rename_new', path,
-                       self.path_of(self._unique_parent()))
+            self._rename_parent(path, self.path_of(self._unique_parent()))
 
     def _unique_parent(self):
         return clones.in_between(_unique(self.name))
@@ -266,6 +264,10 @@ class CloneFile(volumefile.VolumeFile):
         size = self._call('stat', 'size_of', self.path_of(name))
         return model.Chain(self._volume.id, self.name,
                            (model.Layer(name, 'raw', size),))
+
+    def _rename_parent(self, path, new_path):
+        # By no second name, see there.
+        self._call('rename', 'rename_new', path, new_path, False)
 
     def _parent(self, path):
         found = self._clones.parent(path)

@@ -168,9 +168,9 @@ def replace(path, new_path):
 
 
 @_entrypoint
-def rename_new(path, new_path):
+def rename_new(path, new_path, link=True):
     """As files.rename_new."""
-    files.rename_new(path, new_path)
+    files.rename_new(path, new_path, link)
 
 
 @_entrypoint

@@ -168,18 +168,22 @@ def replace(path, new_path):
     sync_folder(os.path.dirname(new_path))
 
 
-def rename_new(path, new_path):
+def rename_new(path, new_path, link=True):
     """Give a file another name, which nothing else may have.
 
     Where the file system cannot do that in one step, the file has both
     names for a moment. Cut off there, it can be done again.
 
+    :param link: False for a clone parent, which may not have two. GPFS counts
+                 its children as links, and removes no name of one that has
+                 any. It is looked then whether the new name is free: the
+                 caller holds the lock of the volume that has a right to it.
     :raises FileExistsError: when anything else has the name
     """
     try:
-        _rename_new(path, new_path)
+        _rename_new(path, new_path, link)
     except FileExistsError:
-        if not is_same(path, new_path):
+        if not (link and is_same(path, new_path)):
             raise
         # One file: with two names, or is it the same name, whatever the
         # file system takes for that?
@@ -188,16 +192,26 @@ def rename_new(path, new_path):
     sync_folder(os.path.dirname(new_path))
 
 
-def _rename_new(path, new_path):
+def _rename_new(path, new_path, link):
     try:
         _rename_no_replace(path, new_path)
     except OSError as error:
         if error.errno not in _CANNOT_RENAME_NEW:
             raise
-        os.link(path, new_path, follow_symlinks=False)
-        # Both names are durable before one goes.
-        sync_folder(os.path.dirname(new_path))
-        os.unlink(path)
+        if link:
+            _rename_by_link(path, new_path)
+        elif os.path.lexists(new_path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST),
+                                  new_path)
+        else:
+            os.rename(path, new_path)
+
+
+def _rename_by_link(path, new_path):
+    os.link(path, new_path, follow_symlinks=False)
+    # Both names are durable before one goes.
+    sync_folder(os.path.dirname(new_path))
+    os.unlink(path)
 
 
 def _rename_no_replace(path, new_path):

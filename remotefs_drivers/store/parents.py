@@ -86,7 +86,7 @@ def defer(path, new_path):
     """Rename a parent to one that waits; nothing if that is done already."""
     if not os.path.lexists(path) and os.path.lexists(new_path):
         return
-    files.rename_new(path, new_path)
+    files.rename_new(path, new_path, link=False)
 
 
 def expect_none(path):

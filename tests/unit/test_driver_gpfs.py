@@ -12,9 +12,11 @@
 
 """The verbs of GPFSDriver: which commands, which files, which locks."""
 
+import errno
 import os
 import random
 
+from cinder import objects
 from oslo_utils import units
 from oslo_utils import uuidutils
 import pytest
@@ -320,6 +322,42 @@ class TestDeleteSnapshot:
         os.remove(story.path(volume.name))
         story.remove(snapshot)
         assert story.names() == set()
+
+
+class TestNewNames:
+    """Of parents that have children, where none can be had in one step."""
+
+    @pytest.fixture(autouse=True)
+    def not_in_one_step(self, monkeypatch):
+        def cannot(path, new_path):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        monkeypatch.setattr(files, '_rename_no_replace', cannot)
+
+    def test_of_a_deleted_snapshot(self, story, volume):
+        snapshot = story.snap(volume)
+        story.remove(snapshot)
+        assert story.names() == {volume.name, snapshot.name + '.ts'}
+        story.check_empty()
+
+    def test_of_what_an_attempt_left(self, built, story, volume):
+        built.pretended.broken['clone_copy'] = pretended_gpfs.failed('broken')
+        copy = fakes.Volume()
+        for __ in range(2):
+            with pytest.raises(errors.GpfsCommandFailed, match='broken'):
+                story.driver.create_cloned_volume(copy, volume)
+        story.check()
+        story.check_empty()
+
+    def test_of_a_snapshot_that_is_managed(self, story, volume,
+                                           monkeypatch):
+        monkeypatch.setattr(objects.Snapshot, 'exists',
+                            lambda context, ident: False)
+        snapshot, managed = story.snap(volume), fakes.Snapshot(volume)
+        story.driver.manage_existing_snapshot(
+            managed, {'source-id': snapshot.id})
+        story.held[managed] = story.held.pop(snapshot)
+        story.check()
+        story.check_empty()
 
 
 class TestRevert:

@@ -178,3 +178,33 @@ def test_a_mode_of_what_is_no_file(tmp_path, make):
     make(path)
     with pytest.raises(OSError):
         files.set_mode(path, 0o660)
+
+
+class TestWithoutASecondName:
+    """As a clone parent, of which GPFS counts its children as links."""
+
+    def test_it_has_the_new_name_only(self, path, new_path, monkeypatch,
+                                      tmp_path):
+        def link(*args, **kwargs):
+            raise AssertionError('a second name')
+        monkeypatch.setattr(os, 'link', link)
+        flushed = things.watch_flushes(monkeypatch)
+        files.rename_new(path, new_path, False)
+        assert os.listdir(str(tmp_path)) == ['new']
+        assert flushed[-1] == tmp_path.name
+
+    @pytest.mark.parametrize('make', things.ALL)
+    def test_nothing_is_replaced(self, path, new_path, make):
+        make(new_path)
+        before = things.describe(path), things.describe(new_path)
+        with pytest.raises(FileExistsError):
+            files.rename_new(path, new_path, False)
+        assert (things.describe(path), things.describe(new_path)) == before
+
+    def test_its_own_name_stays(self, path, tmp_path):
+        """Whatever the number of its links."""
+        os.link(path, str(tmp_path / 'child'))
+        folder, name = os.path.split(path)
+        with pytest.raises(FileExistsError):
+            files.rename_new(path, os.path.join(folder, '.', name), False)
+        assert things.read(path) == things.TEXT
