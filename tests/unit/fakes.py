@@ -29,7 +29,7 @@ from tests.unit import crafted
 #: Of a backend with thin raw volumes, secure, one pool for each share.
 SETTINGS = common.Settings(
     prefix='fake', backend_name='fake', qcow2=False, sparse=True, thick=False,
-    share_timeout=5, pool_per_share=True, legacy_format=None,
+    share_timeout=120, pool_per_share=True, legacy_format=None,
     secure_operations='true', secure_permissions='true',
     reserved_percentage=0, over_subscription=20.0,
     assisted_create_timeout=600, assisted_delete_timeout=7200)

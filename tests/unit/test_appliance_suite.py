@@ -28,7 +28,7 @@ from remotefs_drivers.embedded import folders
 from remotefs_drivers import errors
 
 SIZE = 1 << 20
-LONG = 60
+LONG = 120
 
 
 @pytest.fixture

@@ -23,6 +23,9 @@ from remotefs_drivers.share import table
 from remotefs_drivers.store import files
 from tests.unit import things
 
+#: Seconds, for what answers: only reached when something is wrong.
+LONG = 120
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -44,7 +47,7 @@ def homes():
 
 @pytest.fixture
 def mounter(homes):
-    return directories.DirectoryMounter(homes.__contains__, 5)
+    return directories.DirectoryMounter(homes.__contains__, LONG)
 
 
 def marker(folder):
@@ -185,12 +188,12 @@ class TestProve:
 
 class TestThatHangs:
     @pytest.fixture
-    def dead(self, monkeypatch):
+    def dead(self, monkeypatch, share):
         answers = threading.Event()
         real = os.path.isdir
 
         def isdir(path):
-            assert answers.wait(10)
+            assert path != share.location or answers.wait(LONG)
             return real(path)
         monkeypatch.setattr(os.path, 'isdir', isdir)
         yield answers
@@ -213,7 +216,8 @@ class TestThatHangs:
     def test_another_directory_does_not_wait(self, dead, mounter, share,
                                              tmp_path):
         _refused(mounter, share, 'does not answer within')
-        dead.set()
+        # Less than the dead one would keep it waiting.
+        mounter._timeout = LONG / 2
         other = tmp_path / 'other'
         other.mkdir()
         mounter.mount(table.Share(str(other)))
@@ -222,6 +226,7 @@ class TestThatHangs:
         mounter = directories.DirectoryMounter(homes.__contains__, 0.3)
         _refused(mounter, share, 'does not answer within')
         dead.set()
+        mounter._timeout = LONG
         mounter.mount(share)
         assert mounter.is_there(share)
 

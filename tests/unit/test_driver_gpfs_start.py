@@ -14,6 +14,7 @@
 
 import errno
 import os
+import threading
 
 from cinder.scheduler.filters import extra_specs_ops
 import pytest
@@ -208,10 +209,12 @@ class TestMounted:
     def test_a_folder_that_hangs(self, mounter, monkeypatch):
         made, share = mounter
         made._timeout = 0.05
+        answers = threading.Event()
         monkeypatch.setattr(share_gpfs, '_check',
-                            lambda *unused: __import__('time').sleep(1))
+                            lambda *unused: answers.wait())
         with pytest.raises(errors.ShareNotMounted, match='does not answer'):
             made.mount(share)
+        answers.set()
 
     def test_the_stats_say_that_there_is_nothing(self, built, monkeypatch):
         driver = built.gpfs()

@@ -23,7 +23,7 @@ import pytest
 from remotefs_drivers.embedded import transport
 
 #: Seconds that an answer may take.
-LIMIT = 10
+LIMIT = 120
 
 
 class Odd(Exception):

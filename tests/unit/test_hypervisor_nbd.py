@@ -168,7 +168,7 @@ def test_an_error(disk, tmp_path):
 
 def test_patience(disk, tmp_path):
     """What was not answered is asked once more."""
-    with nbd.Client(str(tmp_path / 'disk'), patience=5) as client:
+    with nbd.Client(str(tmp_path / 'disk'), patience=120) as client:
         disk.cuts = 2
         client.write(0, b'x' * 512)
     assert disk.requests == [(1, 0, 512)] * 3

@@ -23,6 +23,9 @@ import tenacity
 from remotefs_drivers import errors
 from remotefs_drivers import locks
 
+#: Seconds: only reached when something is wrong.
+LONG = 120
+
 
 @pytest.fixture(params=[locks.ProcessLocks, locks.CoordinationLocks])
 def form(request):
@@ -183,8 +186,8 @@ def test_two_threads_are_kept_apart(real):
         thread.start()
         inside.set()
         assert not entered.wait(0.05)
-    assert entered.wait(5)
-    thread.join(5)
+    assert entered.wait(LONG)
+    thread.join(LONG)
 
 
 def test_other_volumes_do_not_wait(real):
@@ -298,11 +301,11 @@ def test_nor_does_it_on_a_single_host(real):
     with real.volumes('a'):
         thread = threading.Thread(target=other, daemon=True)
         thread.start()
-        assert first.wait(5)
+        assert first.wait(LONG)
         # It has asked for the lock, or is just about to.
         thread.join(0.1)
         coordination.COORDINATOR.stop()
-    thread.join(5)
+    thread.join(LONG)
     assert seen == ['refused']
 
 

@@ -21,7 +21,7 @@ import pytest
 from remotefs_drivers import offload
 from remotefs_drivers.share import mountinfo
 
-LONG = 10
+LONG = 120
 LINE = '40 22 0:45 / /mnt/c7 rw - nfs4 %s rw\n'
 
 

@@ -32,7 +32,7 @@ native = offload.original('threading')
 #: Seconds, for a call that hangs.
 SHORT = 0.05
 #: Seconds, for one that does not: only reached when something is wrong.
-LONG = 10
+LONG = 120
 
 
 @pytest.fixture
@@ -58,6 +58,20 @@ def started():
     """Tells which threads were started since."""
     before = set(native.enumerate())
     return lambda: set(native.enumerate()) - before
+
+
+def hang(workers, function, seen, count=1):
+    """Have so many calls hang in a function, which are ``seen`` then.
+
+    A busy machine may not begin one before it is given up, and none that was
+    given up is begun: the next one gets more time.
+    """
+    seconds = SHORT
+    while len(seen) < count:
+        assert seconds < LONG
+        with pytest.raises(offload.Hung):
+            workers.call(seconds, function)
+        seconds *= 2
 
 
 class TestWorkers:
@@ -98,8 +112,7 @@ class TestWorkers:
     def test_for_want_of_a_place_a_call_is_never_made(self, server):
         """Later it would change a share behind its volume's lock."""
         workers = offload.Workers(1)
-        with pytest.raises(offload.Hung):
-            workers.call(SHORT, server.ask, 'first')
+        hang(workers, lambda: server.ask('first'), server.calls)
         with pytest.raises(offload.Hung):
             workers.call(SHORT, server.ask, 'second')
         server.released.set()
@@ -122,7 +135,8 @@ class TestWorkers:
 
     def test_no_more_threads_than_places(self, server, started):
         workers = offload.Workers(2)
-        for _ in range(5):
+        hang(workers, server.ask, server.calls, count=2)
+        for _ in range(3):
             with pytest.raises(offload.Hung):
                 workers.call(0.01, server.ask)
         assert len(started()) == 2
@@ -139,21 +153,22 @@ class TestWorkers:
             lambda number: workers.call(LONG, abs, -number), range(30))
         assert results == list(range(30))
 
-    def test_others_go_on_meanwhile(self, server):
+    def test_others_go_on_meanwhile(self):
         """Under eventlet too, where the caller is not alone in its thread."""
-        ticks = []
+        ticks, sleep = [], offload.original('time').sleep
 
         def tick():
-            while not server.released.is_set():
-                ticks.append(None)
+            while len(ticks) < 3:
                 time.sleep(SHORT / 10)
+                ticks.append(None)
+
+        def watch():
+            while len(ticks) < 3:
+                sleep(0.001)
         thread = threading.Thread(target=tick)
         thread.start()
-        with pytest.raises(offload.Hung):
-            offload.Workers(1).call(SHORT, server.ask)
-        server.released.set()
+        offload.Workers(1).call(LONG, watch)
         thread.join()
-        assert len(ticks) > 2
 
     def test_a_call_given_up_may_end_at_any_time(self, server):
         """The number of its file may be that of somebody else's by then."""
@@ -187,9 +202,9 @@ class TestWorkers:
         remote.remote = True
         seen, released = [], threading.Event()
         workers = offload.Workers(1)
-        for __ in range(2):
-            with pytest.raises(offload.Hung):
-                workers.call(SHORT, remote)
+        hang(workers, remote, seen)
+        with pytest.raises(offload.Hung):
+            workers.call(SHORT, remote)
         released.set()
         assert len(seen) == 1
         if native is not threading:
@@ -211,8 +226,7 @@ class TestWorkers:
     def test_closed_under_a_call_that_hangs(self, server, started):
         """Its thread ends with it."""
         workers = offload.Workers(1)
-        with pytest.raises(offload.Hung):
-            workers.call(SHORT, server.ask)
+        hang(workers, server.ask, server.calls)
         workers.close()
         assert len(started()) == 1
         server.released.set()
@@ -257,11 +271,12 @@ class TestRow:
         done = []
         row = offload.Row([(server.ask, ('/a',)), (done.append, ('/b',))],
                           nothing)
-        with pytest.raises(offload.Hung):
-            offload.Workers(1).call(SHORT, row)
+        workers = offload.Workers(1)
+        hang(workers, row, server.calls)
         row.stop()
         server.released.set()
-        time.sleep(SHORT)
+        # Its one thread has nothing of it left to do then.
+        workers.call(LONG, abs, -1)
         assert server.calls == ['/a'] and done == []
 
     def test_the_share_goes_away(self):

@@ -24,6 +24,8 @@ from remotefs_drivers.share import table
 from tests.unit import fakes
 
 A, B = table.Share('nas:/a'), table.Share('nas:/b')
+#: Seconds: only reached when something is wrong.
+LONG = 120
 
 
 @pytest.fixture(autouse=True)
@@ -181,15 +183,15 @@ class TestMountingAtOnce:
 
         def mount(share, limit=None):
             begun.set()
-            assert end.wait(10)
+            assert end.wait(LONG)
             real(share, limit)
         monkeypatch.setattr(mounter, 'mount', mount)
         thread = threading.Thread(target=made.ensure_mounted, args=(A,))
         thread.start()
-        assert begun.wait(10)
+        assert begun.wait(LONG)
         yield end
         end.set()
-        thread.join(10)
+        thread.join(LONG)
 
     def test_a_check_does_not_wait_for_ever(self, slow, made):
         with pytest.raises(errors.ShareUnavailable, match='being mounted'):
@@ -204,5 +206,5 @@ class TestMountingAtOnce:
         waiting = threading.Thread(target=made.ensure_mounted, args=(A,))
         waiting.start()
         slow.set()
-        waiting.join(10)
+        waiting.join(LONG)
         assert mounter.calls == [('mount', 'nas:/a', None)]

@@ -25,7 +25,7 @@ from remotefs_drivers.share import visited
 from tests.unit import fakes
 
 HOME, A, B = (table.Share('nas:/%s' % name) for name in ('home', 'a', 'b'))
-LONG = 10
+LONG = 120
 
 
 @pytest.fixture(autouse=True)
