@@ -39,6 +39,7 @@ from oslo_utils import importutils  # noqa: E402
 
 from remotefs_drivers.embedded import config  # noqa: E402
 from remotefs_drivers.embedded import database  # noqa: E402
+from tests import patience  # noqa: E402
 
 CONF = cfg.CONF
 PROJECT = '0123456789abcdef0123456789abcdef'
@@ -93,10 +94,10 @@ class Rig:
         backend = configuration.Configuration(
             manager.volume_backend_opts + cinder_driver.volume_opts,
             config_group=section)
-        built = importutils.import_class(path)
-        backend.append_config_values(built.get_driver_options())
-        for name, value in dict(options,
-                                volume_backend_name=section).items():
+        known = importutils.import_class(path).get_driver_options()
+        backend.append_config_values(known)
+        for name, value in {**patience.options(known), **options,
+                            'volume_backend_name': section}.items():
             CONF.set_override(name, value, group=section)
         driver = importutils.import_object(
             path, configuration=backend, host='rig@%s' % section,

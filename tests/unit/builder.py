@@ -43,6 +43,7 @@ from remotefs_drivers.share import mounter  # noqa: E402
 from remotefs_drivers.share import shares  # noqa: E402
 from remotefs_drivers.share import visiting  # noqa: E402
 from tests.harness import pretended_gpfs  # noqa: E402
+from tests import patience  # noqa: E402
 from tests.unit import fakes  # noqa: E402
 
 MARKERS = {'.cinderSecureEnvIndicator', '.remotefs-posix-directory'}
@@ -138,7 +139,9 @@ class Builder:
         section = configuration.Configuration(cinder_driver.volume_opts,
                                               'backend')
         section.append_config_values([*cls.get_driver_options(), *more])
-        for name, value in options.items():
+        for name, value in {
+                **patience.options(cls.get_driver_options()),
+                **options}.items():
             conf.set_override(name, value, group='backend')
         built = cls(configuration=section, host='host@backend',
                     cluster_name=None, is_vol_db_empty=is_new,
