@@ -36,8 +36,8 @@ from remotefs_drivers.embedded import keeper
 from remotefs_drivers.embedded import mounts
 
 # Seconds for one command, and for processes to end after SIGKILL.
-_LIMIT = 60
-_END = 10
+_LIMIT = 300
+_END = 60
 
 _NAMESPACE = 'namespace'
 _PRIVATE, _SHARED = 'private', 'shares'

@@ -28,16 +28,18 @@ from remotefs_drivers.embedded import errors
 from remotefs_drivers.embedded import waiting
 
 # Seconds for one HTTP request: some wait for a driver.
-_REQUEST_LIMIT = 120
+_REQUEST_LIMIT = 300
 
 # Seconds that a server which is up needs to name its versions.
-_PROBE_LIMIT = 2
+_PROBE_LIMIT = 10
 
-# Seconds until the first heartbeat of each service.
-_HEARTBEAT_LIMIT = 6
+# Seconds until the first heartbeat of each service, besides some times those
+# of its start. One that cannot start is waited for so long, too.
+_HEARTBEAT_LIMIT = 10
+_HEARTBEAT_PART = 3
 
-# Seconds that an operation of an idle machine never needs.
-LIMIT = 120
+# Seconds that an operation never needs, however busy the machine is.
+LIMIT = 300
 
 _MANAGERS = {'volume': 'volumes', 'snapshot': 'volume_snapshots',
              'backup': 'backups', 'group': 'groups'}
@@ -176,7 +178,7 @@ class Clients:
         # missing is a heartbeat at most. Slow machines get more time.
         took = time.monotonic() - start
         self._until(lambda: set(backends) <= self._usable(),
-                    _HEARTBEAT_LIMIT + took,
+                    _HEARTBEAT_LIMIT + _HEARTBEAT_PART * took,
                     'the backends %s to be up' % ', '.join(backends))
         self._make_types()
 

@@ -33,10 +33,11 @@ from remotefs_drivers.embedded import process
 from remotefs_drivers.embedded import spec as specs
 
 # Seconds. A start takes 3, but 10 times as long on an emulated processor.
-START_LIMIT = 120
+START_LIMIT = 300
 
-# Seconds from SIGTERM to SIGKILL; the services give up after config.GRACE.
-STOP_LIMIT = config.GRACE + 7
+# Seconds from SIGTERM to SIGKILL; the services give up after config.GRACE, if
+# they get their turn.
+STOP_LIMIT = config.GRACE + 57
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 

@@ -14,8 +14,9 @@
 
 What is set here and why: everything stays below the cloud's directory and
 on the loopback address; reports and polls are short, since people and tests
-wait for them; quotas are off. All else keeps Cinder's defaults, so that what
-runs is what operators run.
+wait for them; what works may take long, since the machine may be busy; quotas
+are off. All else keeps Cinder's defaults, so that what runs is what operators
+run.
 """
 
 import dataclasses
@@ -50,7 +51,15 @@ _STATS_INTERVAL = 5
 # Seconds without a heartbeat until a service counts as down: far more than
 # a busy machine of two cores needs, since a service that is taken for dead
 # makes the scheduler refuse volumes.
-_SERVICE_DOWN_TIME = 60
+_SERVICE_DOWN_TIME = 300
+
+# Seconds that a share may take to answer, where a backend does not say it. By
+# default that is 10; a disk that other tests flush takes 5 for one flush.
+_SHARE_TIMEOUT = 120
+
+# Seconds that the API waits for an answer of the other services: less than a
+# client waits for that of the API.
+_ANSWER_LIMIT = 240
 
 # Seconds that a transaction waits for another one's lock on the database.
 _SQLITE_TIMEOUT = 60
@@ -118,7 +127,8 @@ def cinder(spec, ports, shipped):
         },
     }
     for name, options in spec.backends.items():
-        sections[name] = {'volume_backend_name': name, **options}
+        sections[name] = {'volume_backend_name': name,
+                          **_patience(options), **options}
     return _overlaid(sections, spec.options)
 
 
@@ -201,6 +211,7 @@ def _default(spec, ports, shipped):
         'enabled_backends': list(spec.backends),
         'report_interval': _REPORT_INTERVAL,
         'service_down_time': _SERVICE_DOWN_TIME,
+        'rpc_response_timeout': _ANSWER_LIMIT,
         'periodic_interval': _STATS_INTERVAL,
         'periodic_fuzzy_delay': 0,
         'backend_stats_polling_interval': _STATS_INTERVAL,
@@ -219,6 +230,15 @@ def _default(spec, ports, shipped):
     if spec.backup:
         options.update(_backup(spec))
     return options
+
+
+def _patience(options):
+    """The option of a driver of ours for that: prefix by its module."""
+    package, __, rest = options['volume_driver'].partition('.')
+    prefix, __, name = rest.partition('.')
+    if package != __name__.partition('.')[0] or not name.isidentifier():
+        return {}
+    return {prefix + '_share_timeout': _SHARE_TIMEOUT}
 
 
 def _backup(spec):

@@ -27,7 +27,7 @@ from xml.etree import ElementTree
 from remotefs_drivers.embedded import errors
 
 # Seconds for one command of gluster's, and for bricks to come up.
-_LIMIT = 60
+_LIMIT = 300
 _TICK = 0.1
 
 #: Options of a mount that shows at once what other hosts have done.

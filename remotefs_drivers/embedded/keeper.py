@@ -31,8 +31,8 @@ from remotefs_drivers.embedded import mounts
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 
-# Seconds.
-_LIMIT = 60
+# Seconds; what it waits for has limits of its own.
+_LIMIT = 300
 _TICK = 0.05
 
 

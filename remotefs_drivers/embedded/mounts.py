@@ -23,11 +23,13 @@ import time
 
 MOUNTINFO = '/proc/self/mountinfo'
 
-# Seconds for one umount; a dead server may hang it.
+# Seconds for one umount; a dead server may hang it. Then it is detached,
+# which no server hangs.
 _LIMIT = 5
+_DETACH_LIMIT = 120
 
 # Seconds for one mount.
-_MOUNT_LIMIT = 60
+_MOUNT_LIMIT = 120
 
 _TICK = 0.01
 
@@ -81,7 +83,9 @@ def unmount_below(folder):
 
 def unmount(point):
     """:returns: whether it worked"""
-    return any(_ran(command) for command in _commands(point))
+    first, *others = _commands(point)
+    return _ran(first, _LIMIT) or any(_ran(command, _DETACH_LIMIT)
+                                      for command in others)
 
 
 def wait_for(point, alive, limit):
@@ -106,12 +110,12 @@ def _commands(point):
             ['fusermount', '-u', '-z', point])
 
 
-def _ran(command):
+def _ran(command, limit):
     try:
         return subprocess.run(command, stdin=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL,
-                              timeout=_LIMIT).returncode == 0
+                              timeout=limit).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 

@@ -27,7 +27,8 @@ import sys
 
 from remotefs_drivers.embedded import keeper
 
-_LIMIT = 30
+# Seconds.
+_LIMIT = 120
 #: Each run has 16 of these addresses, by its process id.
 _ALL = ipaddress.ip_network('10.78.0.0/16')
 _SIZE = 16

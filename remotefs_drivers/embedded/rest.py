@@ -30,8 +30,8 @@ from remotefs_drivers.embedded import rest_server
 from remotefs_drivers.embedded import waiting
 
 #: Seconds.
-_START_LIMIT = 60
-_STOP_LIMIT = 10
+_START_LIMIT = 300
+_STOP_LIMIT = 60
 
 
 class RestServer:

@@ -35,7 +35,7 @@ from remotefs_drivers.embedded import ports
 from remotefs_drivers.embedded import process
 
 # Seconds.
-_LIMIT = 20
+_LIMIT = 120
 _TICK = 0.02
 
 _PROGRAM = '/usr/sbin/sshd'
@@ -120,12 +120,12 @@ class Sshd:
     @contextlib.contextmanager
     def silent(self):
         """It and its sessions say nothing during this block."""
-        pids = [self._child.pid, *self.sessions()]
-        _signal(pids, signal.SIGSTOP)
+        stopped = []
         try:
+            self._fall_silent(stopped)
             yield
         finally:
-            _signal(pids, signal.SIGCONT)
+            _signal(stopped, signal.SIGCONT)
 
     def change_host_key(self, kind='ed25519'):
         """Another key from now on; known_hosts is not told."""
@@ -186,6 +186,16 @@ class Sshd:
         subprocess.run(['ssh-keygen', '-q', '-t', kind, '-N', '', '-f',
                         self._path(name)], check=True, timeout=_LIMIT,
                        stdin=subprocess.DEVNULL)
+
+    def _fall_silent(self, stopped):
+        """SIGSTOP to all, and to those that they have begun until then."""
+        while True:
+            new = [pid for pid in (self._child.pid, *self.sessions())
+                   if pid not in stopped]
+            if not new:
+                return
+            _signal(new, signal.SIGSTOP)
+            stopped += new
 
     def _wait(self):
         deadline = time.monotonic() + _LIMIT

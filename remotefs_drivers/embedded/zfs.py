@@ -30,7 +30,7 @@ from remotefs_drivers.embedded import mounts
 from remotefs_drivers.embedded import process
 
 # Seconds.
-_LIMIT = 20
+_LIMIT = 120
 _TICK = 0.05
 
 #: The smallest pool that ZFS makes, in bytes.
@@ -39,9 +39,10 @@ SMALLEST = 64 << 20
 #: Where the daemon remembers its pools.
 _KNOWN = '/var/lib/zfs/zpool.cache'
 
-# zfs-fuse is busy for a moment after it was written to.
+# zfs-fuse is busy for a moment after it was written to, which is as long as
+# the disk takes.
 _DESTROY = '''
-for try in 1 2 3 4 5 6 7 8; do
+for try in $(seq 60); do
     zfs list "$1" >/dev/null 2>&1 || exit 0
     zfs destroy -R -f "$1" && exit 0
     sleep 0.3

@@ -150,6 +150,25 @@ def test_a_backend_may_have_another_name():
     assert sections['beta']['volume_backend_name'] == 'beta'
 
 
+@pytest.mark.parametrize('driver, said', [
+    ('remotefs_drivers.nfs.NfsDriver', {'nfs_share_timeout': '120'}),
+    ('remotefs_drivers.remotefs.nfs.NfsDriver', {}),
+    ('cinder.volume.drivers.nfs.NfsDriver', {}),
+    ('elsewhere', {})])
+def test_a_disk_may_be_busy(driver, said):
+    made = spec.Spec(root=ROOT, backends={'alpha': {'volume_driver': driver}})
+    found = parsed(config.render(config.cinder(made, PORTS, SHIPPED)))
+    assert dict(found['alpha']) == {'volume_backend_name': 'alpha',
+                                    'volume_driver': driver, **said}
+
+
+def test_a_backend_says_itself_how_long_it_is_waited_for():
+    backend = spec.posix_backend(['/x'], posix_share_timeout=3)
+    made = spec.Spec(root=ROOT, backends={'alpha': backend})
+    found = config.cinder(made, PORTS, SHIPPED)
+    assert found['alpha']['posix_share_timeout'] == 3
+
+
 @pytest.mark.parametrize('fields, option', [
     ({'glance': False}, 'glance_api_servers'),
     ({'backup': False}, 'backup_driver'),

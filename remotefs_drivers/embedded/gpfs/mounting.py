@@ -20,7 +20,7 @@ from remotefs_drivers.embedded import errors
 
 _PROGRAM = 'fusermount3'
 # Seconds.
-_LIMIT = 20
+_LIMIT = 120
 
 
 def mount(device, point):

@@ -42,7 +42,7 @@ LOG = logging.getLogger(__name__)
 
 _TICK = 0.01
 # Seconds until a mount that was taken down is served no more.
-_LIMIT = 10
+_LIMIT = 120
 _PEER = struct.Struct('=iII')
 
 

@@ -35,7 +35,7 @@ from remotefs_drivers.embedded.gpfs import program
 from remotefs_drivers.embedded import keeper
 
 # Seconds for the server to start.
-_LIMIT = 30
+_LIMIT = 300
 _TICK = 0.005
 
 _SCRIPT = """\

@@ -38,7 +38,7 @@ from remotefs_drivers.embedded.hypervisor import servers
 from remotefs_drivers.embedded import ports
 
 # Seconds for what is under way at the end.
-_LIMIT = 60
+_LIMIT = 300
 
 _GIB = 1 << 30
 

@@ -32,7 +32,7 @@ _PROGRAM = 'qemu-storage-daemon'
 _BACKLOG = 16
 
 # Seconds from a polite "quit" to SIGKILL.
-_STOP_LIMIT = 30
+_STOP_LIMIT = 120
 
 
 class Daemon:

@@ -31,7 +31,7 @@ from remotefs_drivers.embedded.hypervisor import nbd
 from remotefs_drivers.embedded import waiting
 
 # Seconds for QEMU to let go of its clients.
-_EXPORT_LIMIT = 30
+_EXPORT_LIMIT = 300
 
 
 class Guest:

@@ -24,7 +24,7 @@ from remotefs_drivers.embedded import errors
 _TICK = 0.01
 
 # Seconds.
-LIMIT = 300
+LIMIT = 600
 
 
 def run(execute, command, identity, watch=None, limit=LIMIT, **arguments):

@@ -25,7 +25,7 @@ from qemu import qmp
 from remotefs_drivers.embedded import errors
 
 # Seconds for one command; those that copy data are jobs, which are polled.
-LIMIT = 60
+LIMIT = 300
 
 # Seconds that the loop has to notice that a command took too long.
 _GRACE = 5

@@ -29,7 +29,7 @@ import time
 EXPORT = 'disk'
 
 # Seconds for one answer. QEMU answers while a job runs, only slower.
-_LIMIT = 60
+_LIMIT = 300
 
 # Seconds between two tries to connect again.
 _TICK = 0.02

@@ -19,7 +19,7 @@ from remotefs_drivers.embedded import errors
 from remotefs_drivers.embedded.hypervisor import layers
 
 # Seconds; all layers above the new base are copied.
-_LIMIT = 300
+_LIMIT = 600
 
 
 def rebase(path, format, base):

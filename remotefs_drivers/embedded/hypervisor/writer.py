@@ -38,7 +38,7 @@ _PLACE = 96 << 10
 _FLUSH_EVERY = 20
 
 # Seconds.
-_LIMIT = 60
+_LIMIT = 300
 
 
 class Writer:
