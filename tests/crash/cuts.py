@@ -101,7 +101,9 @@ class Cut:
             self._count += 1
             self._die('before')
             if self._count == self.step and self.when == 'within':
-                subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+                # It has what tells run() that all has ended.
+                subprocess.Popen(argv, stdout=subprocess.DEVNULL,
+                                 close_fds=False)
                 _kill_myself()
             result = run(argv, **kwargs)
             self._die('after')
@@ -282,13 +284,23 @@ def kill_in_the_middle(argv):
 
     :param argv: its last path is that of a file on the share
     """
-    folder = os.path.dirname([each for each in argv if '/' in each][-1])
-    before = _look(folder)
-    child = subprocess.Popen(slow(argv), stdout=subprocess.DEVNULL)
-    while child.poll() is None and _look(folder) == before:
-        time.sleep(0.0005)
+    child = begin(slow(argv))
     child.kill()
     child.wait()
+
+
+def begin(argv):
+    """Start a program, and wait until it has written anything, or ended.
+
+    :param argv: its last path is that of a file on the share
+    :returns: subprocess.Popen
+    """
+    folder = os.path.dirname([each for each in argv if '/' in each][-1])
+    before = _look(folder)
+    child = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+    while child.poll() is None and _look(folder) == before:
+        time.sleep(0.0005)
+    return child
 
 
 def _look(folder):
@@ -300,11 +312,16 @@ def _look(folder):
 def run(function, *args):
     """Run a function in a forked process.
 
+    What it leaves behind, begun by a Cut, has ended as well then: whoever
+    comes next would else be there before it.
+
     :returns: True when it ended well, False when it was killed by SIGKILL
     :raises AssertionError: when it raised; its traceback is on stderr
     """
     sys.stdout.flush()
     sys.stderr.flush()
+    ending, held = os.pipe()
+    os.set_inheritable(held, True)
     pid = os.fork()
     if pid == 0:
         code = _RAISED
@@ -316,7 +333,10 @@ def run(function, *args):
         finally:
             sys.stderr.flush()
             os._exit(code)
+    os.close(held)
     __, status = os.waitpid(pid, 0)
+    with open(ending, 'rb') as stream:
+        stream.read()
     if os.WIFSIGNALED(status):
         assert os.WTERMSIG(status) == signal.SIGKILL, status
         return False

@@ -37,7 +37,7 @@ AT_ONCE, MIDST, LATE, LATER = ('at once', 'in the midst', 'late',
 #: Bytes per second of a merge that is not to come to its end.
 _SLOWLY = 64 << 10
 #: Seconds.
-_LIMIT = 60
+_LIMIT = 300
 
 #: What Cinder's API takes: status -> what it may be said to be.
 _ALLOWED = {'creating': ('creating', 'available', 'error'),

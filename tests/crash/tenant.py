@@ -37,7 +37,8 @@ BACKENDS = {
     'layered': (('posix_attach_type', 'nfs'),),
     'qcow2': (('posix_attach_type', 'nfs'), ('posix_qcow2_volumes', True)),
 }
-_LIMIT = 60
+#: Seconds.
+_LIMIT = 300
 _CHUNK = 128 << 10
 
 

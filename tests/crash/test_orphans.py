@@ -10,11 +10,14 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""A merge that goes on after the service that began it was killed."""
+"""A merge that goes on after the service that began it was killed.
+
+It rests while others try something, however long that takes them.
+"""
 
 import dataclasses
 import os
-import subprocess
+import signal
 import time
 
 import pytest
@@ -27,23 +30,22 @@ from tests.functional import content
 
 #: Bytes a second: it takes seconds for a few clusters.
 _RATE = 40 << 10
-_LIMIT = 60
+#: Seconds.
+_LIMIT = 300
 
 
 class Orphaning(verbs.Delete):
-    """Dies as soon as its merge has begun, and lets the merge go on."""
+    """Dies as soon as its merge has written, and lets the merge go on."""
 
     def act(self, saga):
         def run(argv, **kwargs):
             if argv[1] != 'commit':
                 return real(argv, **kwargs)
-            child = subprocess.Popen(cuts.slow(argv, _RATE),
-                                     stdout=subprocess.DEVNULL,
-                                     stderr=subprocess.DEVNULL)
+            child = cuts.begin(cuts.slow(argv, _RATE))
+            child.send_signal(signal.SIGSTOP)
             with open(_note(saga), 'w') as stream:
                 stream.write(str(child.pid))
-            time.sleep(0.1)
-            os.kill(os.getpid(), 9)
+            os.kill(os.getpid(), signal.SIGKILL)
         real = saga.driver._means.run
         saga.driver._means = dataclasses.replace(
             saga.driver._means, run=run)
@@ -75,6 +77,7 @@ class Orphaning(verbs.Delete):
         copy.destroy()
 
     def wait(self, saga):
+        os.kill(_pid(saga), signal.SIGCONT)
         end = time.monotonic() + _LIMIT
         while _is_alive(saga):
             assert time.monotonic() < end, 'the merge does not end'
@@ -101,11 +104,14 @@ def _note(saga):
     return os.path.join(saga.rig.folder, 'orphan')
 
 
-def _is_alive(saga):
+def _pid(saga):
     with open(_note(saga)) as stream:
-        pid = stream.read()
+        return int(stream.read())
+
+
+def _is_alive(saga):
     try:
-        with open('/proc/%s/stat' % pid) as stream:
+        with open('/proc/%d/stat' % _pid(saga)) as stream:
             return stream.read().rpartition(')')[2].split()[0] != 'Z'
     except FileNotFoundError:
         return False
