@@ -14,11 +14,19 @@
 
 import signal
 
+import hypothesis
 from oslo_config import cfg
 import pytest
 
 from tests.unit import builder
 from tests.unit import fakes
+
+# By default an example may take 0.2 s, and finding some must not take long: a
+# busy machine fails both.
+hypothesis.settings.register_profile(
+    'patient', deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile('patient')
 
 
 @pytest.fixture

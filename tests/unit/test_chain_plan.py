@@ -21,7 +21,6 @@ import dataclasses
 import itertools
 
 from hypothesis import given
-from hypothesis import settings
 from hypothesis import strategies
 import pytest
 
@@ -292,7 +291,6 @@ def contents(files, chain):
     return files.read(chain.active.name), snapshots
 
 
-@settings(deadline=None)
 @given(chains.planned())
 def test_layers_go_after_the_table_has_changed(given_plan):
     __, made = given_plan
@@ -304,7 +302,6 @@ def test_layers_go_after_the_table_has_changed(given_plan):
         assert made.undo is None and made.changes_table
 
 
-@settings(deadline=None)
 @given(chains.planned())
 def test_undo_removes_only_what_was_made(given_plan):
     chain, made = given_plan
@@ -317,7 +314,6 @@ def test_undo_removes_only_what_was_made(given_plan):
     assert all(isinstance(step, steps.Unlink) for step in made.undo or ())
 
 
-@settings(deadline=None)
 @given(chains.planned())
 def test_nobody_names_what_is_unlinked(given_plan):
     chain, made = given_plan
@@ -333,7 +329,6 @@ def test_nobody_names_what_is_unlinked(given_plan):
     assert set(after.snapshots.values()) <= set(files.held)
 
 
-@settings(deadline=None)
 @given(chains.planned())
 def test_what_everybody_sees_stays(given_plan):
     """Of the volume, and of each snapshot but the one that is deleted."""
@@ -359,7 +354,6 @@ def test_what_everybody_sees_stays(given_plan):
     assert found == snapshots
 
 
-@settings(deadline=None)
 @given(chains.planned(), strategies.data())
 def test_the_volume_reads_right_at_every_moment(given_plan, data):
     """Cut off anywhere before the table is changed; undone, or done again."""

@@ -134,13 +134,13 @@ def test_an_extension_of_any_length_is_not_read(read):
     assert read(data).data_file == '(not named)'
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(strategies.binary(max_size=200))
 def test_any_bytes_after_the_magic(tmp_path_factory, data):
     _read_or_refuse(tmp_path_factory, header.MAGIC + data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(version=strategies.integers(0, 5),
        features=strategies.integers(0, 7),
        backing=strategies.none() | strategies.text(max_size=8),

@@ -173,7 +173,7 @@ SEEDS = [QCOW2[:700], crafted.vmdk([])[:2048], crafted.vdi()[:600],
          crafted.luks()[:700], crafted.mbr()[:600], crafted.qed()[:600]]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=strategies.sampled_from(SEEDS),
        changes=strategies.lists(strategies.tuples(
            strategies.integers(0, 599), strategies.integers(0, 255)),

@@ -16,7 +16,6 @@
 import json
 
 from hypothesis import given
-from hypothesis import settings
 import pytest
 
 from remotefs_drivers.chain import plan
@@ -30,7 +29,6 @@ PATH = '/mnt/volume-1.intent'
 ONE, TWO = chains.ident(1), chains.ident(2)
 
 
-@settings(deadline=None)
 @given(chains.planned())
 def test_every_plan_comes_back(given_plan):
     __, made = given_plan
