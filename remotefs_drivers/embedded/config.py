@@ -62,7 +62,7 @@ _SHARE_TIMEOUT = 120
 _ANSWER_LIMIT = 240
 
 # Seconds that a transaction waits for another one's lock on the database.
-_SQLITE_TIMEOUT = 60
+_SQLITE_TIMEOUT = 240
 
 # Of SQLAlchemy, an entry point of this package; see embedded.database.
 DATABASE_PLUGIN = 'remotefs_embedded'

@@ -38,7 +38,7 @@ import sqlalchemy.pool
 from remotefs_drivers.embedded import config
 
 # Seconds. Longer than any transaction, short enough to see a deadlock.
-_LIMIT = 60
+_LIMIT = 240
 
 _HELD = 'remotefs_embedded_turn'
 

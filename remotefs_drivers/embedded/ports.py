@@ -33,7 +33,7 @@ _BACKLOG = 128
 _TRIES = 100
 
 # Seconds that killed workers get to let go of the port.
-_PATIENCE = 3
+_PATIENCE = 10
 _TICK = 0.05
 
 # Below these only services of the system listen.
