@@ -20,10 +20,15 @@
 import os
 import shutil
 
+from remotefs_drivers.embedded import errors
 from remotefs_drivers.embedded import installed
+from remotefs_drivers.embedded import waiting
 
 #: The smallest one that is of use, in bytes.
 SMALLEST = 128 << 20
+
+# Seconds.
+_LIMIT = 120
 
 _BALLAST = '.ballast'
 _BLOCK = 1 << 20
@@ -72,7 +77,21 @@ class Btrfs:
         self.box.run('mount', '-o', 'loop', self._image, self.path)
 
     def unmount(self):
-        self.box.run('umount', self.path)
+        """Once what was begun on it is over: a session may have been cut off.
+
+        :raises Timeout: with what umount says
+        """
+        said = []
+
+        def look():
+            try:
+                self.box.run('umount', self.path)
+            except errors.CloudError as error:
+                said[:] = [str(error)]
+                return False
+            return True
+        waiting.until(look, _LIMIT, '%s to be unmounted' % self.path,
+                      explain=lambda: said[0])
 
     def crash(self):
         """It is mounted again as it is on disk now, without a last sync."""
