@@ -20,6 +20,7 @@ import concurrent.futures
 import contextlib
 import os
 import threading
+import time
 
 from cinder import exception
 import pytest
@@ -29,9 +30,12 @@ from remotefs_drivers.embedded.folders import faults
 from remotefs_drivers import errors
 from tests.functional import appliance_places
 from tests.functional import appliance_worlds
+from tests.harness import impatience
 
-#: Seconds.
-QUICK = {'appliance_share_timeout': 2, 'appliance_mount_timeout': 3}
+#: Seconds that a dead share is waited for.
+_SOON = 2
+#: The same for whom others are waited for in this test: longer than it is.
+_FOR_EVER = 3600
 _THREADS = 8
 
 #: What an appliance may say, by method: what the interface names.
@@ -75,8 +79,7 @@ def place(tmp_path, monkeypatch, kind):
 
 @pytest.fixture
 def world(rig, place, tmp_path):
-    return appliance_worlds.World(rig, place, place.driver(rig, **QUICK),
-                                  tmp_path)
+    return appliance_worlds.World(rig, place, place.driver(rig), tmp_path)
 
 
 #: Those that undo what they did when they fail.
@@ -188,7 +191,8 @@ def test_what_needs_no_appliance(world, verb):
 
 
 def test_a_box_that_hangs_stops_nobody_else(rig, place, world):
-    place.box.faults.add('create_share', faults.HANG, containing='volume')
+    place.box.faults.add('create_share', faults.HANG, containing='volume',
+                         seconds=_FOR_EVER)
     waiting = rig.new_volume(world.driver)
     thread = threading.Thread(target=world.driver.create_volume,
                               args=(waiting,))
@@ -196,7 +200,8 @@ def test_a_box_that_hangs_stops_nobody_else(rig, place, world):
     thread.start()
     try:
         while 'create_share' not in place.box.faults.calls():
-            pass
+            assert thread.is_alive()
+            time.sleep(0.01)
         world.driver.extend_volume(world.volume, 2)
         rig.snapshot(world.driver, world.volume)
         assert waiting.name not in place.shares()
@@ -319,37 +324,43 @@ def _is_not_there(mounting):
 
 
 @pytest.mark.root
-def test_a_share_that_cannot_be_mounted(rig, mounting):
-    driver = mounting.driver(rig, **QUICK)
+def test_a_share_that_cannot_be_mounted(rig, mounting, later):
+    driver = mounting.driver(rig)
     volume = rig.volume(driver)
     clone = rig.new_volume(driver, source_volid=volume.id)
     location = '%s:%s/%s' % (appliance_places.ADDRESS, mounting.root,
                              clone.name)
     mounting.mounter.export(location, os.path.join(mounting.root,
                                                    clone.name))
-    for behave in mounting.mounter.fail, mounting.mounter.hang:
+    for behave, limit, reason in (
+            (mounting.mounter.fail, impatience.PATIENCE, 'Input/output'),
+            (mounting.mounter.hang, _SOON, 'no end')):
         behave(location)
-        with pytest.raises(errors.ShareUnavailable):
+        with impatience.mounts(driver, limit, location), pytest.raises(
+                errors.ShareUnavailable, match=reason):
             driver.create_cloned_volume(clone, volume)
         _is_not_there(mounting)
         assert mounting.shares() == {volume.name: []}
+        # One that failed just now is not tried again.
+        later()
     mounting.mounter.serve(location)
 
 
 @pytest.mark.root
 def test_a_server_that_dies_under_a_volume(rig, mounting):
-    driver = mounting.driver(rig, **QUICK)
+    driver = mounting.driver(rig)
     volume, other = rig.volume(driver), rig.volume(driver)
     driver.create_export(rig.context, volume, {})
     mounting.mounter.freeze(volume.provider_location)
-    with pytest.raises(exception.ExtendVolumeError,
-                       match='appliance_share_timeout'):
-        driver.extend_volume(volume, 2)
-    assert mounting.mounted() == {volume.name}
-    driver.extend_volume(other, 2)
-    # The appliance itself answers.
-    snapshot = rig.snapshot(driver, volume)
-    driver.remove_export(rig.context, volume)
+    with impatience.shares(driver, _SOON, volume.provider_location):
+        with pytest.raises(exception.ExtendVolumeError,
+                           match='appliance_share_timeout'):
+            driver.extend_volume(volume, 2)
+        assert mounting.mounted() == {volume.name}
+        driver.extend_volume(other, 2)
+        # The appliance itself answers.
+        snapshot = rig.snapshot(driver, volume)
+        driver.remove_export(rig.context, volume)
     _is_not_there(mounting)
     driver.extend_volume(volume, 2)
     driver.delete_snapshot(snapshot)
@@ -362,10 +373,11 @@ def test_a_server_that_dies_under_a_volume(rig, mounting):
 @pytest.mark.root
 def test_the_server_of_the_journals_dies(rig, mounting):
     """The scheduler is told of no room until it is back."""
-    driver = mounting.driver(rig, **QUICK)
+    driver = mounting.driver(rig)
     home = driver._home.location
     mounting.mounter.freeze(home)
-    text = str(driver.get_volume_stats(refresh=True))
+    with impatience.shares(driver, _SOON, home):
+        text = str(driver.get_volume_stats(refresh=True))
     assert "'free_capacity_gb': 0" in text
     mounting.mounter.thaw(home)
     volume = rig.volume(driver)
@@ -377,11 +389,13 @@ def test_the_server_of_the_journals_dies(rig, mounting):
 @pytest.mark.root
 def test_a_server_that_dies_in_a_visit(rig, mounting):
     """Its mount goes at once, whatever hangs there."""
-    driver = mounting.driver(rig, **QUICK)
+    driver = mounting.driver(rig)
     volume = rig.volume(driver)
-    with driver._visit(volume):
+    with contextlib.ExitStack() as until_it_is_left, driver._visit(volume):
         driver.extend_volume(volume, 2)
         mounting.mounter.freeze(volume.provider_location)
+        until_it_is_left.enter_context(impatience.shares(
+            driver, _SOON, volume.provider_location))
         with pytest.raises(exception.ExtendVolumeError):
             driver.extend_volume(volume, 3)
         assert mounting.mounted() == {volume.name}
@@ -396,10 +410,11 @@ def test_a_server_that_dies_in_a_visit(rig, mounting):
 
 @pytest.mark.root
 def test_a_volume_goes_while_its_server_is_dead(rig, mounting):
-    driver = mounting.driver(rig, **QUICK)
+    driver = mounting.driver(rig)
     volume = rig.volume(driver)
     driver.create_export(rig.context, volume, {})
     mounting.mounter.freeze(volume.provider_location)
-    driver.delete_volume(volume)
+    with impatience.unmounts(driver, _SOON, volume.provider_location):
+        driver.delete_volume(volume)
     assert mounting.shares() == {}
     _is_not_there(mounting)
