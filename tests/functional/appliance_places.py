@@ -161,7 +161,8 @@ class RestPlace(Place):
                                                      rest_server.SHARES))
 
     def options(self, **own):
-        return super().options(**self._server.options(), **own)
+        return super().options(**self._server.options(), **{
+            'appliance_rest_timeout': impatience.PATIENCE, **own})
 
 
 class Steps(steps.Steps):

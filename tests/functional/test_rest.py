@@ -12,6 +12,7 @@
 
 """RestAppliance against the reference server, a process of its own, by TLS."""
 
+import itertools
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ import pytest
 
 from remotefs_drivers.appliances import rest
 from remotefs_drivers.appliances import rest_api
+from remotefs_drivers.appliances import rest_channel
 from remotefs_drivers.embedded import errors as embedded_errors
 from remotefs_drivers.embedded.folders import faults
 from remotefs_drivers.embedded.folders import rules
@@ -29,6 +31,8 @@ from remotefs_drivers.embedded import rest as embedded_rest
 from remotefs_drivers import errors
 
 SIZE = 1 << 20
+#: Seconds for an answer, and for a server to come up.
+PATIENCE = 300
 ODD = ["it's; $(rm) \"x\"", 'a/b', '..', '.', '.hidden', 'ünï çødé', '100%',
        '%2e%2e%2f', '-rf', 'line\nbreak', 'a?b=c&d#e', 'nul\0', '\udcff',
        'x' * 200]
@@ -71,7 +75,8 @@ def connect(server):
 
     def connect(**options):
         made.append(rest.RestAppliance(types.SimpleNamespace(**{
-            **server.options(), 'appliance_rest_timeout': 60, **options})))
+            **server.options(), 'appliance_rest_timeout': PATIENCE,
+            **options})))
         return made[-1]
     yield connect
     for each in made:
@@ -239,8 +244,10 @@ class TestLostAnswers:
 
     @pytest.mark.parametrize('kind', [faults.DIE, faults.DIE_AFTER])
     def test_the_server_is_killed(self, server, appliance, name, method,
-                                  kind):
+                                  kind, monkeypatch):
         """Between doing and answering; and it is started again."""
+        # It may not be back when those that there are usually are over.
+        monkeypatch.setattr(rest, '_ATTEMPTS', 10)
         expected = self.expected(server, method, name)
         server.appliance.faults.add(method, kind)
         failed = []
@@ -251,10 +258,10 @@ class TestLostAnswers:
             except Exception as error:
                 failed.append(error)
 
-        thread = threading.Thread(target=call)
+        thread = threading.Thread(target=call, daemon=True)
         thread.start()
-        server.wait()
-        server.start()
+        server.wait(PATIENCE)
+        server.start(PATIENCE)
         thread.join()
         assert failed == []
         assert repr(content(server, name)) == expected
@@ -268,11 +275,18 @@ def test_it_never_answers(server, appliance, name, monkeypatch):
         appliance.create_snapshot(name, 'new')
 
 
-def test_it_hangs_and_another_attempt_comes_through(server, connect, name):
+def test_it_hangs_and_another_attempt_comes_through(server, connect, name,
+                                                    monkeypatch):
     """The first one ends later, and does nothing: it was done."""
-    appliance = connect(appliance_rest_timeout=1)
+    appliance = connect()
+    # The first attempt finds a connection, and needs no time for one.
+    appliance.check()
+    limits = itertools.chain([1], itertools.repeat(PATIENCE))
+    monkeypatch.setattr(rest_channel.Channel, '_timeout', property(
+        lambda channel: next(limits)), raising=False)
     # The second attempt waits for its own turn, not for the first.
-    server.appliance.faults.add('create_snapshot', faults.HANG)
+    server.appliance.faults.add('create_snapshot', faults.HANG,
+                                seconds=2 * PATIENCE)
     results = []
     thread = threading.Thread(target=lambda: results.append(
         appliance.create_snapshot(name, 'new')))
@@ -280,6 +294,7 @@ def test_it_hangs_and_another_attempt_comes_through(server, connect, name):
     thread.start()
     while len(server.appliance.faults.calls()) < 2:
         thread.join(0.01)
+        assert thread.is_alive()
     server.appliance.faults.clear()
     thread.join()
     assert results == [server.appliance.find_share(name).snapshots[-1]]
@@ -313,7 +328,7 @@ def test_many_at_once(server, appliance):
 def test_other_kinds_of_boxes(tmp_path, kind):
     with embedded_rest.RestServer(tmp_path / 'box', kind, SIZE) as server:
         appliance = rest.RestAppliance(types.SimpleNamespace(
-            **server.options(), appliance_rest_timeout=60))
+            **server.options(), appliance_rest_timeout=PATIENCE))
         with pytest.raises(errors.ApplianceFull):
             appliance.create_share('a', 2 * SIZE)
         appliance.create_share('a', SIZE)
@@ -347,7 +362,7 @@ def test_it_says_what_a_backend_needs(tmp_path):
             options = dict(process.stdout.readline().strip().split(' = ')
                            for __ in range(4))
             appliance = rest.RestAppliance(types.SimpleNamespace(
-                **options, appliance_rest_timeout=60))
+                **options, appliance_rest_timeout=PATIENCE))
             appliance.check()
         finally:
             process.terminate()

@@ -26,6 +26,7 @@ import pytest
 
 from remotefs_drivers.appliances import rest
 from remotefs_drivers.appliances import rest_channel
+from remotefs_drivers.embedded import waiting
 from remotefs_drivers import errors
 from tests.harness import hostile_https as hostile
 
@@ -33,9 +34,11 @@ CAPACITY = b'{"capacity": {"total": 10, "free": 5}}'
 GOOD = hostile.answers(200, CAPACITY)
 HEAD = b'HTTP/1.1 200 OK\r\n'
 
-#: Ways that are no answer.
-LOST = {
-    'cuts': hostile.cuts,
+#: Seconds for an answer that comes.
+PATIENCE = 120
+
+#: Ways that are no answer, and have no end.
+ENDLESS = {
     'silent': hostile.is_silent,
     # Each byte comes in time, and all of them would, too late.
     'drips its head': hostile.drips(
@@ -50,6 +53,11 @@ LOST = {
                                                          CAPACITY)),
     'always continues': hostile.never_ends(
         b'', b'HTTP/1.1 100 Continue\r\n\r\n' * 100),
+    'has a bad length': hostile.says(HEAD + b'Content-Length: x\r\n\r\n'),
+}
+#: Ways that are seen to be no answer at once.
+LOST = {
+    'cuts': hostile.cuts,
     'has no end of headers': hostile.never_ends(HEAD, b'X: x\r\n' * 1000),
     'has a long header': hostile.never_ends(HEAD + b'X: ', b'x' * 60000),
     'is huge': hostile.never_ends(HEAD + b'Content-Length: %d\r\n\r\n'
@@ -64,7 +72,6 @@ LOST = {
     'is no JSON': hostile.answers(200, b'<html>It works!</html>'),
     'is other JSON': hostile.answers(200, b'{"capacity": {"total": "10"}}'),
     'is deep JSON': hostile.answers(200, b'[' * 100000),
-    'has a bad length': hostile.says(HEAD + b'Content-Length: x\r\n\r\n'),
     'is of a proxy': hostile.answers(502, b'<html>Bad gateway</html>'),
     'wants to change over': hostile.answers(101, b'', b'Upgrade: tea'),
 }
@@ -75,7 +82,7 @@ def start(tmp_path):
     """Starts a server that behaves so, and gives a client of it."""
     servers = []
 
-    def start(behave, timeout=60, addresses=('127.0.0.1',), **options):
+    def start(behave, timeout=PATIENCE, addresses=('127.0.0.1',), **options):
         server = hostile.HostileServer(tmp_path, behave, addresses)
         servers.append(server.__enter__())
         appliance = rest.RestAppliance(types.SimpleNamespace(**{
@@ -109,10 +116,23 @@ def test_a_good_one(start):
 
 @pytest.mark.parametrize('way', LOST)
 def test_no_answer(start, once, way):
-    appliance = start(LOST[way], timeout=2)
+    appliance = start(LOST[way])
     with pytest.raises(errors.ApplianceUnavailable):
         appliance.capacity()
     assert len(appliance.server.requests) == 1
+
+
+@pytest.mark.parametrize('way', ENDLESS)
+def test_an_answer_without_end(start, once, way):
+    """It is given up; on a connection that was made when there was time."""
+    appliance = start(hostile.in_turn(GOOD, ENDLESS[way]))
+    appliance.capacity()
+    appliance._channel._timeout = 2
+    with pytest.raises(errors.ApplianceUnavailable):
+        appliance.capacity()
+    waiting.until(lambda: len(appliance.server.requests) > 1, PATIENCE,
+                  'the server to read the request')
+    assert len(appliance.server.requests) == 2
 
 
 @pytest.mark.parametrize('way', ['cuts', 'is no HTTP', 'is no JSON',
@@ -190,7 +210,8 @@ def test_a_server_of_plain_http_is_guessed():
     with socket.create_server(('127.0.0.1', 0)) as server:
         answering = threading.Thread(target=_answer_plainly, args=(server,))
         answering.start()
-        channel = rest_channel.Channel(*server.getsockname(), None, 30)
+        channel = rest_channel.Channel(*server.getsockname(), None,
+                                       PATIENCE)
         with pytest.raises(rest_channel.Lost, match='plain HTTP'):
             channel.exchange('GET', '/v1/about', None, {})
         answering.join()
@@ -256,7 +277,7 @@ class TestConnections:
 
         def hangs(connection):
             hanging.set()
-            released.wait(60)
+            released.wait(PATIENCE)
             GOOD(connection)
 
         appliance = start(hostile.in_turn(hangs, GOOD))
@@ -264,12 +285,12 @@ class TestConnections:
         thread = threading.Thread(
             target=lambda: found.append(appliance.capacity()))
         thread.start()
-        assert hanging.wait(60)
+        assert hanging.wait(PATIENCE)
         for __ in range(3):
             assert appliance.capacity().free == 5
         assert found == []
         released.set()
-        thread.join(60)
+        thread.join(PATIENCE)
         assert found == [appliance.capacity()]
 
     def count(self, monkeypatch):
@@ -299,6 +320,6 @@ def test_all_the_same_under_eventlet(tmp_path):
          'no:cacheprovider', '--noconftest', '--basetemp',
          str(tmp_path / 'inner'), '-k', 'not eventlet', __file__],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=300)
+        timeout=1800)
     assert done.returncode == 0, done.stdout
     assert ' passed' in done.stdout
