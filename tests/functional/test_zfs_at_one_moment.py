@@ -28,6 +28,9 @@ from remotefs_drivers import errors
 from tests.harness import appliance_boxes
 from tests.harness import pretended_zfs
 
+#: Seconds for a command.
+_LIMIT = 300
+
 ROOT = 'tank/cinder'
 SHARES = ['volume-1', 'volume-2', 'volume 3']
 IDS = ['%s/%s@s' % (ROOT, share) for share in SHARES]
@@ -52,7 +55,7 @@ class Line:
             ['sh', '-c', command.replace(
                 line, line + os.fsencode(self._programs) + b':')],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, timeout=60)
+            stderr=subprocess.PIPE, timeout=_LIMIT)
         return ssh.Answer(done.returncode, done.stdout, done.stderr)
 
 
@@ -82,7 +85,7 @@ class TestIt:
     def run(self, pool, *words):
         done = subprocess.run([os.path.join(pool.programs, 'zfs'), *words],
                               stdout=subprocess.PIPE, text=True,
-                              stderr=subprocess.STDOUT, timeout=60)
+                              stderr=subprocess.STDOUT, timeout=_LIMIT)
         return done.returncode, done.stdout
 
     def test_all_or_none(self, pool):

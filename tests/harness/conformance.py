@@ -31,8 +31,9 @@ _TOP = pathlib.Path(remotefs_drivers.__file__).parents[1]
 #: Other plugins, which are of no use here, are half of the time to start.
 _ENVIRONMENT = {'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1'}
 
-#: Seconds for all of it.
+#: Seconds for all of it, and for a call.
 _LIMIT = 2400
+_CALL = 600
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +74,7 @@ def run(folder, conf, arguments=(), path=()):
          '--junitxml', str(folder / 'report.xml'),
          '--appliance-conf', str(folder / 'cinder.conf'),
          '--appliance-size', '1', '--appliance-many', '21',
+         '--appliance-timeout', str(_CALL),
          '--appliance-user', pwd.getpwuid(os.geteuid()).pw_name,
          *arguments, '--pyargs', SUITE],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -33,7 +33,7 @@ from remotefs_drivers.embedded.gpfs import mounting
 from remotefs_drivers.embedded.gpfs import passing
 
 # Seconds until a mount that was taken down is served no more.
-_LIMIT = 10
+_LIMIT = 120
 #: What is answered whatever became of the file: giving back.
 _LAST = {'forget', 'batch_forget', 'release', 'releasedir', 'flush',
          'destroy'}

@@ -24,9 +24,10 @@ NAME = 'volume'
 #: Bytes of a Writer's number.
 WIDTH = 8
 
-#: Rounds of a Writer that a test waits for.
+#: Rounds of a Writer that a test waits for, and seconds that they may take:
+#: each is some flushes, and a slow disk takes seconds for one.
 _ROUNDS = 3
-_LONG = 60
+_LONG = 300
 
 
 def data(seed, size):

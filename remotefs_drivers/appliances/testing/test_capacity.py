@@ -20,8 +20,9 @@ from remotefs_drivers.appliances.testing import files as the_files
 #: Others may delete something meanwhile, which hides what is written.
 _TRIES = 6
 #: Seconds after which a box must have counted it. Many count when they
-#: commit, which btrfs does every 30 s while nothing else makes it.
-_LONG = 60
+#: commit, which btrfs does every 30 s while nothing else makes it, and which
+#: takes a slow disk a while.
+_LONG = 120
 
 
 def test_it_makes_sense(box):

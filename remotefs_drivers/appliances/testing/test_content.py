@@ -25,7 +25,8 @@ from remotefs_drivers.qemu import command
 _AS_USER = 'cd "$1" && shift && exec "$@"'
 _MAKES_A_FILE = 'echo content > beside && mv beside made && rm made'
 
-_LONG = 60
+#: Seconds.
+_LONG = 300
 
 
 @pytest.fixture
