@@ -25,7 +25,7 @@ from tests.realnfs import errors
 
 #: As tests.rig calls it.
 NAME = 'cinder.sqlite'
-_LIMIT = 120
+_LIMIT = 600
 
 
 def make(folder):

@@ -36,10 +36,10 @@ from tests.realnfs import start
 
 # Seconds: to boot and import Cinder on an emulated processor, and for a test
 # without a mark `limit`. Some times what it takes on a host with other work.
-_READY = 600
-_LIMIT = 400
+_READY = 1200
+_LIMIT = 1200
 # How much earlier than we give up the machine writes where it hangs.
-_HINT = 10
+_HINT = 20
 
 # Tests for the machine, and cases for the test of this harness.
 _INSIDE = {pathlib.Path(__file__).with_name(name)

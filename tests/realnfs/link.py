@@ -38,6 +38,9 @@ ROOT = 'root'
 USER = 'realnfs'
 USERS = (ROOT, USER)
 
+# Seconds until qemu has taken a message.
+_SEND_LIMIT = 120
+
 
 class HostEnd:
     """The host's end; bounds every wait."""
@@ -56,7 +59,7 @@ class HostEnd:
                 time.sleep(0.02)
 
     def send(self, message):
-        self._socket.settimeout(10)
+        self._socket.settimeout(_SEND_LIMIT)
         self._socket.sendall(_line(message))
 
     def receive(self, seconds):

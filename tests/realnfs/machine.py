@@ -29,7 +29,7 @@ from tests.realnfs import errors
 from tests.realnfs import link
 
 # Seconds until virtiofsd and qemu listen.
-_SOCKET_LIMIT = 60
+_SOCKET_LIMIT = 300
 
 # Debian 12 has it in qemu-system-common, later ones in virtiofsd.
 _VIRTIOFSD = ('/usr/libexec/virtiofsd', '/usr/lib/qemu/virtiofsd')

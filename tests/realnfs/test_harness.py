@@ -26,7 +26,7 @@ from tests.realnfs import machine
 _REPO = pathlib.Path(__file__).parents[2]
 _CASES = 'tests/realnfs/cases/endings.py'
 # Seconds: three machines on an emulated processor.
-_LIMIT = 1800
+_LIMIT = 3600
 
 pytestmark = pytest.mark.realnfs
 

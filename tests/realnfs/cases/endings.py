@@ -58,7 +58,7 @@ def test_sees_no_network():
     assert os.listdir('/sys/class/net') == ['lo']
 
 
-@pytest.mark.limit(20)
+@pytest.mark.limit(30)
 def test_hangs():
     time.sleep(1000)
 

@@ -24,7 +24,7 @@ import subprocess
 from tests.realnfs.guest import layout
 
 _THREADS = 8
-_LIMIT = 60
+_LIMIT = 300
 _MAKE = {'xfs': ('mkfs.xfs', '-q', '-f', '-m', 'reflink=1'),
          'btrfs': ('mkfs.btrfs', '-q', '-f')}
 _NFSD = pathlib.Path('/proc/fs/nfsd')

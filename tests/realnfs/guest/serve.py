@@ -23,7 +23,7 @@ from tests.realnfs.guest import accounts
 from tests.realnfs.guest import nfs_server
 
 _DONE = pathlib.Path('/run/realnfs-served')
-_LIMIT = 120
+_LIMIT = 900
 
 
 def wait():

@@ -19,6 +19,8 @@ from os_brick.initiator import connector
 from os_brick import privileged as brick_privileged
 from oslo_utils import units
 
+from tests.harness import impatience
+
 DRIVER = 'remotefs_drivers.nfs.NfsDriver'
 
 
@@ -45,7 +47,9 @@ class Backend:
             nfs_shares_config=str(self._shares_file),
             nfs_mount_point_base=str(self.base),
             **{'nas_secure_file_operations': 'true',
-               'nas_secure_file_permissions': 'true', **options})
+               'nas_secure_file_permissions': 'true',
+               'nfs_mount_timeout': impatience.PATIENCE,
+               'nfs_share_timeout': impatience.PATIENCE, **options})
 
     def write_shares(self, shares):
         """What the operator's shares file says from now on."""

@@ -95,7 +95,7 @@ def _empty_all():
 def _with_nothing_mounted(folder):
     yield folder
     for point in backend.mounts_below(folder):
-        subprocess.run(['umount', '-f', '-l', point], check=True, timeout=60)
+        subprocess.run(['umount', '-f', '-l', point], check=True, timeout=300)
 
 
 def _empty(folder):

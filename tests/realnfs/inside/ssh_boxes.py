@@ -26,13 +26,14 @@ from oslo_config import cfg
 from remotefs_drivers.appliances import btrfs
 from remotefs_drivers.embedded import sshd
 from tests.harness import appliance_boxes
+from tests.harness import impatience
 from tests.realnfs.guest import layout
 from tests.realnfs.guest import nfs_server
 from tests.realnfs.inside import boxes
 
 CONF = cfg.CONF
 _EXPORTS = pathlib.Path('/etc/exports.d')
-_LIMIT = 60
+_LIMIT = 300
 
 
 class Machine:
@@ -81,6 +82,7 @@ class Btrfs(boxes.Box):
     def options(self, **changes):
         return {**_sshd().options(), 'appliance_type': 'btrfs',
                 'appliance_root': self.root,
+                'appliance_ssh_timeout': impatience.PATIENCE,
                 'appliance_export_address': self.address,
                 'appliance_export_options': self.exports, **changes}
 

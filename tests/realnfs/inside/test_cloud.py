@@ -27,6 +27,7 @@ from remotefs_drivers.embedded import spec
 from tests.functional import content
 from tests.functional import natives
 from tests.functional import steps
+from tests.harness import impatience
 from tests.realnfs.guest import layout
 from tests.realnfs.inside import backend as backends
 from tests.realnfs.inside import boxes
@@ -44,7 +45,7 @@ _BACKENDS = {'alpha': (layout.ONE, '4.2', 'raw'),
 _APPLIANCE, _OLD_APPLIANCE = 'tau', 'upsilon'
 _APPLIANCES = {_APPLIANCE: '4.2', _OLD_APPLIANCE: '3'}
 
-pytestmark = [pytest.mark.slow, pytest.mark.limit(_START + _STEPS)]
+pytestmark = [pytest.mark.slow, pytest.mark.limit(_START + 2 * _STEPS)]
 
 
 @pytest.fixture(scope='module')
@@ -73,6 +74,7 @@ def cloud(places, mount_base_of_all):
     for name, version in _APPLIANCES.items():
         options[name] = {'volume_driver': boxes.DRIVER, **places[name].options(
             appliance_mount_point_base=base / name,
+            appliance_share_timeout=impatience.PATIENCE,
             appliance_mount_options=f'vers={version}')}
     root = base / 'cloud'
     root.mkdir()
@@ -95,7 +97,7 @@ def cloud(places, mount_base_of_all):
 @pytest.fixture
 def user(cloud, tmp_path):
     """steps.Steps: a user of a cloud with all backends."""
-    return steps.Steps(cloud, tmp_path)
+    return _Steps(cloud, tmp_path)
 
 
 def test_create_extend_attach_delete(user, mount_base):
@@ -149,7 +151,14 @@ def test_backup_and_restore(cloud, places, mount_base_of_all, tmp_path):
         assert _mounted(mount_base_of_all / name) == {boxes.HOME}
 
 
-class _User(steps.Steps):
+class _Steps(steps.Steps):
+    """A user with time."""
+
+    def until(self, look, what):
+        self.cloud.wait(look, _STEPS, what)
+
+
+class _User(_Steps):
     """A user of volumes on appliances."""
 
     def __init__(self, cloud, folder, places):
@@ -188,6 +197,7 @@ def _options(folder, share, version, file_format):
     shares_file.write_text(f'{share.line}\n')
     return {'volume_driver': backends.DRIVER,
             'nfs_shares_config': shares_file,
+            'nfs_share_timeout': impatience.PATIENCE,
             'nfs_mount_point_base': folder / 'mnt',
             'nfs_mount_options': f'vers={version}',
             'nfs_qcow2_volumes': file_format == 'qcow2'}

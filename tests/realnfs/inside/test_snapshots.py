@@ -21,7 +21,7 @@ from tests.functional import story
 from tests.realnfs.guest import layout
 from tests.realnfs.inside import backend as backends
 
-pytestmark = pytest.mark.limit(1500)
+pytestmark = pytest.mark.limit(1800)
 
 
 class Served(story.Story):

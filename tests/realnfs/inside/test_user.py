@@ -37,7 +37,7 @@ from tests.realnfs.inside import boxes
 
 # The first test starts python twice, for sudo's cinder-rootwrap and for the
 # daemon, and imports Cinder again.
-pytestmark = [pytest.mark.service_user, pytest.mark.limit(800)]
+pytestmark = [pytest.mark.service_user, pytest.mark.limit(1800)]
 
 _OWN = [pytest.param(*case, id='-'.join((case[0].name, *case[1:])))
         for case in ((layout.MINE, '3', 'raw'),
