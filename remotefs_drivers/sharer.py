@@ -35,6 +35,11 @@ LOG = logging.getLogger(__name__)
 #: Of a copy, until it takes the place of the volume's file.
 _COPY = names.temporary(sharing.FILE, names.NEW_CLONE)
 
+#: After these, what is there has not been made just now.
+_NOT_MADE = (errors.ApplianceShareExists, errors.ApplianceSnapshotExists,
+             errors.ApplianceUnreached, errors.ApplianceDenied,
+             errors.ApplianceHostKeyChanged, errors.ApplianceNotReady)
+
 
 class Sharer:
     """Works for one verb on one volume.
@@ -53,6 +58,7 @@ class Sharer:
         self._means = means
         self._volume = volume
         self._name = name
+        self._begun = set()
         self._foreign = set()
         self.made = {}
         self.taken = {}
@@ -116,6 +122,10 @@ class Sharer:
             self._appliance.delete_share(step.share, step.snapshots)
             self.made.pop(step.share, None)
 
+    def _drop_new_share(self, step):
+        if (step.share,) in self._begun:
+            self._drop_share(share_steps.DropShare(step.share))
+
     def _drop_snapshot(self, step):
         if (step.share, step.snapshot) not in self._foreign:
             self._appliance.delete_snapshot(step.share, step.snapshot)
@@ -145,9 +155,10 @@ class Sharer:
         But for what is the volume's own while a verb runs: an answer that
         came late, after its journal had gone, would be in the way for ever.
         """
+        self._begun.update(some)
         try:
             yield
-        except (errors.ApplianceShareExists, errors.ApplianceSnapshotExists):
+        except _NOT_MADE:
             with excutils.save_and_reraise_exception():
                 self._foreign.update(
                     name for name in some
@@ -273,6 +284,7 @@ class Sharer:
               share_steps.RollBack: _roll_back,
               share_steps.PromoteShare: _promote_share,
               share_steps.DropShare: _drop_share,
+              share_steps.DropNewShare: _drop_new_share,
               share_steps.DropSnapshot: _drop_snapshot,
               share_steps.LetSnapshotGo: _let_snapshot_go,
               share_steps.PruneSnapshot: _prune_snapshot}

@@ -186,6 +186,13 @@ class DropShare:
 
 
 @dataclasses.dataclass(frozen=True)
+class DropNewShare:
+    """Delete a share again, where this plan has come to ask for it."""
+
+    share: str
+
+
+@dataclasses.dataclass(frozen=True)
 class DropSnapshot:
     """Delete a snapshot, if it is there, that nothing hangs on."""
 
@@ -216,4 +223,4 @@ class PruneSnapshot:
 KINDS = (MakeShare, MakeFile, TakeSnapshot, TakeSnapshots, CloneShare,
          FitFile, TakeFile, RenameShare, RenameSnapshot, CopyFile,
          DropCopy, ResizeShare, RollBack, PromoteShare, DropShare,
-         DropSnapshot, LetSnapshotGo, PruneSnapshot)
+         DropNewShare, DropSnapshot, LetSnapshotGo, PruneSnapshot)

@@ -35,7 +35,9 @@ As with chain.cloning **no step is ever repeated**, and a journal's ``undo``
 can be done at any time, whatever came of the plan, even when the journal
 turns up again after a power cut. A plan that makes the share of a volume has
 none: Cinder's record names the share, and who deletes the volume looks for
-it. What is undone after an error is more, since then it is known to be new.
+it. What is undone after an error is more, since then it is known to be new;
+and no more than was begun: Cinder may ask twice for one volume, and somebody
+may have it by the second time.
 """
 
 import re
@@ -137,7 +139,7 @@ def create(name, size):
     return _plan('create_volume',
                  prepare=(share_steps.MakeShare(name, size),
                           share_steps.MakeFile(name, size)),
-                 undo=(share_steps.DropShare(name),))
+                 undo=(share_steps.DropNewShare(name),))
 
 
 def create_snapshot(name, snapshot):
@@ -194,7 +196,7 @@ def copy(name, source, size, old_name):
                           share_steps.FitFile(name, size, old_name)),
                  # Where clones do not depend on it.
                  finish=(share_steps.PruneSnapshot(source, snapshot),),
-                 undo=(share_steps.DropShare(name),
+                 undo=(share_steps.DropNewShare(name),
                        share_steps.PruneSnapshot(source, snapshot)))
 
 
@@ -204,7 +206,7 @@ def copy_snapshot(name, source, snapshot, size, old_name):
                  prepare=(share_steps.CloneShare(name, source, snapshot,
                                                  size),
                           share_steps.FitFile(name, size, old_name)),
-                 undo=(share_steps.DropShare(name),))
+                 undo=(share_steps.DropNewShare(name),))
 
 
 def extend(name, size, old_size, old_name):

@@ -44,7 +44,7 @@ PLANS = {
     'create': (
         sharing.create(V, SIZE),
         (steps.MakeShare(V, SIZE), steps.MakeFile(V, SIZE)), (),
-        (steps.DropShare(V),), False),
+        (steps.DropNewShare(V),), False),
     'snapshot': (
         sharing.create_snapshot(V, S),
         (steps.TakeSnapshot(V, S),), (), (steps.DropSnapshot(V, S),), False),
@@ -62,12 +62,12 @@ PLANS = {
          steps.CloneShare(W, V, 'clone-volume-2', SIZE),
          steps.FitFile(W, SIZE, V)),
         (steps.PruneSnapshot(V, 'clone-volume-2'),),
-        (steps.DropShare(W), steps.PruneSnapshot(V, 'clone-volume-2')),
+        (steps.DropNewShare(W), steps.PruneSnapshot(V, 'clone-volume-2')),
         False),
     'copy of a snapshot': (
         sharing.copy_snapshot(W, V, S, SIZE, V),
         (steps.CloneShare(W, V, S, SIZE), steps.FitFile(W, SIZE, V)), (),
-        (steps.DropShare(W),), False),
+        (steps.DropNewShare(W),), False),
     'extend': (
         sharing.extend(V, SIZE, OLD, V),
         (steps.ResizeShare(V, SIZE), steps.FitFile(V, SIZE, V)), (),

@@ -161,6 +161,25 @@ class TestCreate:
             site.driver.create_volume(volume)
         assert site.shares() == {volume.name: []}
 
+    @pytest.mark.parametrize('again', ['create', 'clone', 'copy'])
+    @pytest.mark.parametrize('method', [
+        None, 'create_share', 'create_snapshot', 'clone_snapshot'])
+    def test_asked_for_once_more(self, site, volume, again, method):
+        """After it went well: what is in the volume by now stays."""
+        source = site.snapshot(volume)
+        made = {'create': site.volume,
+                'clone': lambda: site.clone(volume),
+                'copy': lambda: site.copy(source)}[again]()
+        fakes.write(site.path(made), b'new')
+        if method:
+            site.box.faults.add(method, 'refuse', 'ApplianceUnreached')
+        with pytest.raises(errors.ApplianceError):
+            {'create': lambda: site.driver.create_volume(made),
+             'clone': lambda: site.driver.create_cloned_volume(made, volume),
+             'copy': lambda: site.driver.create_volume_from_snapshot(
+                 made, source)}[again]()
+        assert fakes.content(site.path(made)) == b'new'
+
     def test_a_name_that_leads_elsewhere(self, site):
         with pytest.raises(errors.VolumeNameInvalid):
             site.driver.create_volume(fakes.Volume(_name_id='../x'))

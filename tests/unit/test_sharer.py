@@ -112,6 +112,32 @@ class TestNew:
         does.do(steps.DropShare('a'))
         assert place.text('a') == b'text'
 
+    def test_a_share_that_was_not_begun(self, place, does):
+        """A step before that failed."""
+        place.share('a')
+        does.do(steps.DropNewShare('a'))
+        assert place.text('a') == b'text'
+        does.do(steps.MakeShare('b', SIZE))
+        does.do(steps.DropNewShare('b'))
+        assert place.box.find_share('b') is None
+
+    @pytest.mark.parametrize('error', [
+        'ApplianceUnreached', 'ApplianceDenied', 'ApplianceHostKeyChanged',
+        'ApplianceNotReady'])
+    def test_a_box_that_was_not_asked(self, place, does, error):
+        """What has the name by now was there before."""
+        place.share('a')
+        place.box.create_snapshot('a', 's')
+        for method, step in (
+                ('create_share', steps.MakeShare('a', SIZE)),
+                ('create_snapshot', steps.TakeSnapshot('a', 's'))):
+            place.box.faults.add(method, 'refuse', error)
+            with pytest.raises(getattr(errors, error)):
+                does.do(step)
+        does.do(steps.DropSnapshot('a', 's'))
+        does.do(steps.DropNewShare('a'))
+        assert place.snapshots('a') == ['s']
+
     @pytest.mark.parametrize('step', [
         steps.TakeSnapshot('a', 's'), steps.TakeSnapshots(('b', 'a'), 's')])
     def test_a_snapshot_that_is_there(self, place, does, step):
