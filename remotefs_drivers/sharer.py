@@ -17,6 +17,7 @@ in chain.share_steps, what the appliance promises in appliances.interface.
 """
 
 import contextlib
+import os
 
 from oslo_log import log as logging
 from oslo_utils import excutils
@@ -60,6 +61,7 @@ class Sharer:
         self._name = name
         self._begun = set()
         self._foreign = set()
+        self._of_snapshots = set()
         self.made = {}
         self.taken = {}
 
@@ -82,6 +84,7 @@ class Sharer:
         with self._new((step.share,)):
             self.made[step.share] = self._appliance.clone_snapshot(
                 step.source, step.snapshot, step.share, step.size)
+        self._of_snapshots.add(step.share)
 
     def _take_snapshot(self, step):
         with self._new((step.share, step.snapshot)):
@@ -113,6 +116,7 @@ class Sharer:
 
     def _roll_back(self, step):
         self._appliance.roll_back(step.share, step.snapshot)
+        self._of_snapshots.add(step.share)
 
     def _promote_share(self, step):
         self._appliance.promote(step.share)
@@ -173,7 +177,11 @@ class Sharer:
 
     def _fit_file(self, step):
         with self._inside(step.share) as (work, path):
-            found = self._find_file(work, path, step.old_name)
+            found = self._find_file(work, path, step.old_name,
+                                    older=step.share in self._of_snapshots)
+            if os.path.basename(found) not in (sharing.FILE, step.old_name):
+                self._take(work, path, found, step.size)
+                return
             if found != path(sharing.FILE) and step.share in self.made:
                 work.call('rename', 'rename_new', found, path(sharing.FILE))
                 found = path(sharing.FILE)
@@ -181,17 +189,22 @@ class Sharer:
 
     def _take_file(self, step):
         with self._inside(step.share) as (work, path):
-            found = path(step.name)
-            work.call('extend', 'grow', found, step.size)
-            work.call('chmod', 'set_mode', found, work.mode)
-            if step.name != sharing.FILE:
-                work.call('rename', 'rename_new', found, path(sharing.FILE))
+            self._take(work, path, path(step.name), step.size)
+
+    @staticmethod
+    def _take(work, path, found, size):
+        """Let a file of somebody else's be that of a volume."""
+        work.call('extend', 'grow', found, size)
+        work.call('chmod', 'set_mode', found, work.mode)
+        if found != path(sharing.FILE):
+            work.call('rename', 'rename_new', found, path(sharing.FILE))
 
     def _copy_file(self, step):
         with self._inside(step.source) as (source_work, source_path), \
                 self._inside(step.share) as (work, path):
             target = self._find_file(work, path, step.old_name)
-            source = self._find_file(source_work, source_path, step.old_name)
+            source = self._find_file(source_work, source_path, step.old_name,
+                                     older=True)
             new = path(_COPY)
             work.call('delete', 'remove', new)
             size = max(step.size,
@@ -258,14 +271,22 @@ class Sharer:
             appliance=self._appliance.name, share=share, snapshot=name,
             what='find a snapshot of volume %s' % self._volume.id)
 
-    def _find_file(self, work, path, old_name):
+    def _find_file(self, work, path, old_name, older=False):
         """The path of the file that is the volume's.
 
+        :param older: it may be as it was before the share was managed: the
+                      only one there, by whatever name
         :raises VolumeFileMissing: when there is none
         """
         for name in sharing.FILE, old_name:
             if work.call('stat', 'exists', path(name)):
                 return path(name)
+        if older:
+            folder = os.path.dirname(path(sharing.FILE))
+            some = [name for name in work.call('look', 'names_on', folder)
+                    if not name.startswith('.')]
+            if len(some) == 1:
+                return path(some[0])
         # Says so.
         work.call('stat', 'size_of', path(sharing.FILE))
 

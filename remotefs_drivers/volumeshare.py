@@ -153,7 +153,8 @@ class VolumeShare:
         self.recover()
         name = name_of(snapshot)
         try:
-            self._apply(sharing.roll_back(self.name, name))
+            self._apply(sharing.roll_back(self.name, name, self._size,
+                                          self.name))
         except (errors.ApplianceUnsupported,
                 errors.ApplianceRollbackRefused) as error:
             LOG.info('Volume %s is reverted by a copy: %s', self._volume.id,

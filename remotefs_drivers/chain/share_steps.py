@@ -81,6 +81,9 @@ class CloneShare:
 class FitFile:
     """Let the file in a share have the name and the size of a volume's.
 
+    What a snapshot held may be older than that: where a share was managed,
+    its only file has any name, and gets the mode of a volume's as well.
+
     :ivar size: bytes; one that is larger stays so
     :ivar old_name: what it may be called where another driver made it
     """

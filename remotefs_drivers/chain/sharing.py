@@ -216,9 +216,10 @@ def extend(name, size, old_size, old_name):
                  undo=(share_steps.ResizeShare(name, old_size),))
 
 
-def roll_back(name, snapshot):
+def roll_back(name, snapshot, size, old_name):
     return _plan('revert_to_snapshot',
-                 prepare=(share_steps.RollBack(name, snapshot),))
+                 prepare=(share_steps.RollBack(name, snapshot),
+                          share_steps.FitFile(name, size, old_name)))
 
 
 def revert_by_copy(name, snapshot, size, old_name):

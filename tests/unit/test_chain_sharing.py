@@ -73,8 +73,8 @@ PLANS = {
         (steps.ResizeShare(V, SIZE), steps.FitFile(V, SIZE, V)), (),
         (steps.ResizeShare(V, OLD),), False),
     'revert': (
-        sharing.roll_back(V, S),
-        (steps.RollBack(V, S),), (), None, False),
+        sharing.roll_back(V, S, SIZE, V),
+        (steps.RollBack(V, S), steps.FitFile(V, SIZE, V)), (), None, False),
     # The copy is beside the file for a while, and both must fit.
     'revert by a copy': (
         sharing.revert_by_copy(V, S, SIZE, V),

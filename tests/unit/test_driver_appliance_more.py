@@ -362,6 +362,38 @@ class TestManage:
                 site.driver.manage_existing_snapshot(
                     fakes.Snapshot(volume), {'source-name': name})
 
+    @pytest.fixture
+    def older(self, site, theirs):
+        """A snapshot from before its share was managed, with the volume."""
+        share = theirs(disk=b'older')
+        site.box.create_snapshot(share.name, 'nightly')
+        volume = self.manage(site, share.name)
+        fakes.write(site.path(volume), b'newer')
+        snapshot = fakes.Snapshot(volume)
+        site.update(snapshot, site.driver.manage_existing_snapshot(
+            snapshot, {'source-name': 'nightly'}))
+        return snapshot
+
+    def test_a_copy_of_what_was_there_before(self, site, older):
+        """The file in it has the name that it had then."""
+        copy = site.copy(older)
+        assert fakes.content(site.path(copy)) == b'older'
+        assert os.listdir(os.path.dirname(site.path(copy))) == ['volume']
+        assert os.path.getsize(site.path(copy)) == units.Gi
+
+    @pytest.mark.parametrize('rolls_back', [True, False])
+    def test_a_revert_to_what_was_there_before(self, site, older,
+                                               rolls_back):
+        if not rolls_back:
+            site.box.create_snapshot(older.volume.name, 'later')
+        site.driver.revert_to_snapshot(None, older.volume, older)
+        path = site.path(older.volume)
+        assert os.listdir(os.path.dirname(path)) == ['volume']
+        assert fakes.content(path) == b'older'
+        assert os.path.getsize(path) == units.Gi
+        assert os.stat(path).st_mode & 0o777 == 0o660
+        assert site.mounted() == set()
+
     def test_a_snapshot_that_is_one_of_a_group(self, site, volumes):
         """Its name has the id of the group snapshot, which all of it have."""
         snapshots = snapshots_of(site, volumes)

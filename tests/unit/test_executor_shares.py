@@ -150,7 +150,8 @@ def test_it_dies(place, number, late):
 
 
 def test_a_plan_that_cannot_be_undone_is_left_as_it_is(place):
-    hands = Hands(break_at=sharing.roll_back(V, 'a').prepare[0])
+    plan = sharing.roll_back(V, 'a', 4096, V)
+    hands = Hands(break_at=plan.prepare[0])
     with pytest.raises(executing.Broken):
-        place.run(hands, sharing.roll_back(V, 'a'))
+        place.run(hands, plan)
     assert len(hands.calls) == 1

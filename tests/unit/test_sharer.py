@@ -256,6 +256,39 @@ class TestFiles:
         assert place.files('b') == ['volume']
         assert place.text('b') == b'text'
 
+    def clone(self, place, does, *files):
+        """A share "b" of a snapshot in which there are these."""
+        place.box.create_share('a', SIZE)
+        for name in files:
+            with open(place.path('a', name), 'xb') as stream:
+                stream.write(name.encode())
+            os.chmod(stream.name, 0o600)
+        place.box.create_snapshot('a', 's')
+        does.do(steps.CloneShare('b', 'a', 's', 2 * SIZE))
+
+    def test_fit_what_is_older_than_its_share_is_a_volumes(self, place,
+                                                           does):
+        self.clone(place, does, '.hidden', 'disk')
+        does.do(steps.FitFile('b', 2 * SIZE, OLD))
+        assert sorted(place.files('b')) == ['.hidden', 'volume']
+        assert place.text('b') == b'disk'
+        status = os.stat(place.path('b'))
+        assert (status.st_size, status.st_mode & 0o777) == (2 * SIZE, 0o660)
+
+    def test_fit_one_of_several(self, place, does):
+        """Nothing is taken for the volume's that need not be."""
+        self.clone(place, does, 'disk', 'other')
+        with pytest.raises(errors.VolumeFileMissing):
+            does.do(steps.FitFile('b', SIZE, OLD))
+        assert sorted(place.files('b')) == ['disk', 'other']
+
+    def test_fit_what_is_no_snapshots(self, place, does):
+        """The volume's file is gone: somebody has removed it, say."""
+        place.share('b', file='notes')
+        with pytest.raises(errors.VolumeFileMissing):
+            does.do(steps.FitFile('b', SIZE, OLD))
+        assert place.files('b') == ['notes']
+
     def test_fit_what_is_not_there(self, place, does):
         place.box.create_share('a', SIZE)
         with pytest.raises(errors.VolumeFileMissing,
