@@ -37,6 +37,9 @@ class BtrfsAppliance(scripted.ScriptedAppliance):
 
     script = 'btrfs.sh'
     vendor_name = 'btrfs'
+    # An extent counts, up to 128 MiB of it, as long as one block of it is
+    # used: twice the size where blocks are written anew here and there.
+    times = 3
 
     def __init__(self, configuration):
         super().__init__(configuration)
@@ -67,7 +70,7 @@ class BtrfsAppliance(scripted.ScriptedAppliance):
     def _made(self, name, limit, snapshots=None):
         return interface.Share(
             name, self._id(name), self._location(self._id(name)),
-            scripted.size_within(int(limit)) if limit.isdigit() else None,
+            self._size(int(limit)) if limit.isdigit() else None,
             snapshots=snapshots)
 
     def _id(self, share):

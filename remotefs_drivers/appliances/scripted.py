@@ -40,14 +40,17 @@ _FIXED = 16 * units.Mi
 _EXPORTS = uuid.UUID('5b4d3c4e-8a53-4c0c-9df2-9a4f6c5e7d11')
 
 
-def limit_for(size):
-    """The limit, in bytes, of a share that must take so large a file."""
-    return size + size // _PART + _FIXED
+def limit_for(size, times=1):
+    """The limit, in bytes, of a share that must take so large a file.
+
+    :param times: see ScriptedAppliance
+    """
+    return times * size + size // _PART + _FIXED
 
 
-def size_within(limit):
+def size_within(limit, times=1):
     """The largest file, in bytes, that surely fits within a limit."""
-    return max(-(-(limit - _FIXED) * _PART // (_PART + 1)), 0)
+    return max(-(-(limit - _FIXED) * _PART // (_PART * times + 1)), 0)
 
 
 class ScriptedAppliance(interface.Appliance):
@@ -55,6 +58,9 @@ class ScriptedAppliance(interface.Appliance):
 
     #: The file in scripts/ with the verbs of this kind.
     script = None
+    #: What a file may take that is written over and over, as a multiple of
+    #: its size.
+    times = 1
 
     def __init__(self, configuration):
         super().__init__(configuration)
@@ -88,7 +94,7 @@ class ScriptedAppliance(interface.Appliance):
     def create_share(self, name, size):
         question = self._about('create share %s' % name, share=name)
         self._check_new(question, name)
-        text = self._ask(question, 'create', name, limit_for(size),
+        text = self._ask(question, 'create', name, self._limit(size),
                          self._settings.owner, self._clients(name))
         return self._share(question, name, text)
 
@@ -100,7 +106,7 @@ class ScriptedAppliance(interface.Appliance):
     def resize_share(self, name, size):
         question = self._about('resize share %s' % name, share=name)
         self._check_share(question, name)
-        self._ask(question, 'resize', name, limit_for(size))
+        self._ask(question, 'resize', name, self._limit(size))
 
     def rename_share(self, name, new_name):
         question = self._about('rename share %s to %s' % (name, new_name),
@@ -162,7 +168,7 @@ class ScriptedAppliance(interface.Appliance):
         self._check_snapshot(question, share, snapshot)
         self._check_new(question, name)
         text = self._ask(question, 'clone', share, snapshot, name,
-                         limit_for(size), self._settings.owner,
+                         self._limit(size), self._settings.owner,
                          self._clients(name))
         return self._share(question, name, text)
 
@@ -201,6 +207,14 @@ class ScriptedAppliance(interface.Appliance):
 
     def _snapshot_id(self, share, name):
         raise NotImplementedError()
+
+    # Sizes
+
+    def _limit(self, size):
+        return limit_for(size, self.times)
+
+    def _size(self, limit):
+        return size_within(limit, self.times)
 
     # Asking
 

@@ -107,7 +107,7 @@ class ZfsAppliance(scripted.ScriptedAppliance):
             origin = self._relative(dataset), snapshot
         return interface.Share(
             name, self._id(name), self._location(of['mountpoint']),
-            scripted.size_within(limit) if limit else None, origin,
+            self._size(limit) if limit else None, origin,
             snapshots)
 
     def _id(self, share):

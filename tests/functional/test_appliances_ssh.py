@@ -560,9 +560,22 @@ class TestSizes:
             os.fsync(stream.fileno())
         assert os.stat(path).st_size == SIZE
 
+    def test_what_a_guest_writes_over_it(self, nas, share):
+        """btrfs keeps all of an extent as long as a block of it is used."""
+        path = os.path.join(nas.folder(share), 'volume')
+        with open(path, 'wb') as stream:
+            stream.write(os.urandom(SIZE))
+            os.fsync(stream.fileno())
+            for kept in 4096, 8192:
+                for start in range(0, SIZE, 65536):
+                    os.pwrite(stream.fileno(), os.urandom(65536 - kept),
+                              start + kept)
+                os.fsync(stream.fileno())
+        assert os.stat(path).st_size == SIZE
+
     def test_and_not_much_more(self, nas, share):
         with pytest.raises(OSError):
-            write(nas, share, os.urandom(SIZE).hex())
+            write(nas, share, os.urandom(2 * SIZE).hex())
 
     def test_resize_to_less_than_there_is(self, nas, appliance, share):
         write(nas, share, 'x' * 20 * units.Mi)

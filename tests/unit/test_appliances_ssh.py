@@ -208,9 +208,11 @@ class TestCommands:
     @pytest.mark.parametrize('size', [0, 1, 63, 64, 65, 1 << 30,
                                       (1 << 40) + 12345])
     def test_limits(self, size):
-        limit = scripted.limit_for(size)
-        assert scripted.size_within(limit) == size < limit
-        assert scripted.size_within(1) == 0
+        for times in 1, 3:
+            limit = scripted.limit_for(size, times)
+            assert scripted.size_within(limit, times) == size
+            assert times * size < limit
+            assert scripted.size_within(1, times) == 0
 
 
 class TestShares:
@@ -235,7 +237,7 @@ class TestShares:
     def test_of_btrfs(self):
         made = btrfs.BtrfsAppliance(section(appliance_root='/c'))
         text = ('share\t%d\tv\nsnapshot\t10\ta\tb\nsnapshot\t9\tz\n'
-                % scripted.limit_for(5))
+                % scripted.limit_for(5, btrfs.BtrfsAppliance.times))
         found = self.ask(made, text, lambda: made.find_share('v'))
         assert (found.location, found.size) == ('box:/c/v', 5)
         assert [each.name for each in found.snapshots] == ['z', 'a\tb']
