@@ -39,6 +39,9 @@ class ZfsAppliance(scripted.ScriptedAppliance):
 
     script = 'zfs.sh'
     vendor_name = 'ZFS'
+    # Records smaller than 128 KiB on raidz, and "copies", take more than
+    # they hold.
+    times = 2
 
     def __init__(self, configuration):
         super().__init__(configuration)

@@ -543,6 +543,15 @@ class TestAtOnce:
         assert appliance.list_shares() == []
 
 
+def test_where_zfs_counts_it_twice(zfs_nas):
+    """As it does small records on raidz, or nearly so."""
+    with zfs_nas.ready(), contextlib.closing(zfs_nas.new()) as appliance:
+        zfs_nas.box.run('zfs', 'set', 'copies=2', zfs_nas.root)
+        share = appliance.create_share('volume-1', SIZE)
+        write(zfs_nas, share, os.urandom(SIZE // 2).hex())
+        write(zfs_nas, share, os.urandom(SIZE // 2).hex())
+
+
 class TestSizes:
     """With what limits them: quotas of btrfs, too."""
 
