@@ -129,6 +129,22 @@ class CoordinationLocks(_VolumeLocks):
         finally:
             _release(lock, name)
 
+    @contextlib.contextmanager
+    def at_once(self, volume_id):
+        """The lock of a volume, if it can be had within a moment.
+
+        :returns: a context, which tells whether it is held in there
+        """
+        name = self.name(volume_id)
+        lock = coordination.COORDINATOR.get_lock(name)
+        if not _acquire(lock):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            _release(lock, name)
+
     def forget(self, volume_id):
         """Remove the lock file of a volume that is no more, if it has one."""
         coordination.synchronized_remove(self.name(volume_id))

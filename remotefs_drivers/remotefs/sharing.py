@@ -61,12 +61,17 @@ class ShareDriver(clustered.Clustered, volumes.RemoteFSDriver):
         """Finish what a crash has left of any volume.
 
         What cannot be finished now is left to the next verb of its volume.
+        So is what another service of a cluster is at, which may take hours.
         """
         super().check_for_setup_error()
         for volume in self._interrupted():
             try:
-                with self._locks.volumes(volume.id):
-                    self._of(volume).tidy()
+                with self._locks.at_once(volume.id) as held:
+                    if held:
+                        self._of(volume).tidy()
+                    else:
+                        LOG.info('Volume %s is being worked on by another '
+                                 'service', volume.id)
             except exception.CinderException as error:
                 LOG.error('What was under way with volume %s is not '
                           'finished yet: %s', volume.id, error)

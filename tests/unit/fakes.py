@@ -158,11 +158,23 @@ class Clock:
 
 
 class Locks:
-    """Locks that are free always, and know what is held and was held."""
+    """Locks that are free always, and know what is held and was held.
+
+    :ivar elsewhere: ids that another service has, for at_once()
+    """
 
     def __init__(self, prefix='fake'):
         self.held = ()
         self.calls = []
+        self.elsewhere = set()
+
+    @contextlib.contextmanager
+    def at_once(self, volume_id):
+        if volume_id in self.elsewhere:
+            yield False
+            return
+        with self.volumes(volume_id):
+            yield True
 
     @contextlib.contextmanager
     def volumes(self, *volume_ids):

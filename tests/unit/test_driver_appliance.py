@@ -571,6 +571,13 @@ class TestRecovery:
         assert site.journals() == []
         assert site.locked('delete_share') == [{cut.id}]
 
+    def test_of_what_another_service_is_at(self, site, cut):
+        """A service that starts does not wait for the end of an upload."""
+        site.built.locks.elsewhere.add(cut.id)
+        site.driver.check_for_setup_error()
+        assert site.journals() == [cut.name + '.intent']
+        assert set(site.shares()) == {cut.name, 'copy-' + cut.name}
+
     def cut_revert(self, site, volume):
         """Leave the journal of a revert by a copy."""
         plan = sharing.revert_by_copy(volume.name, 's', units.Gi,

@@ -140,6 +140,8 @@ class TestLocks:
     def test_has_the_interface_of_the_real_ones(self):
         assert (inspect.signature(fakes.Locks.volumes) ==
                 inspect.signature(locks.ProcessLocks.volumes))
+        assert (inspect.signature(fakes.Locks.at_once) ==
+                inspect.signature(locks.CoordinationLocks.at_once))
 
     def test_knows_what_is_held(self):
         made = fakes.Locks()
@@ -150,6 +152,15 @@ class TestLocks:
                     pass
         assert made.held == ()
         assert made.calls == [('a', 'b')]
+
+    def test_knows_what_another_has(self):
+        made = fakes.Locks()
+        made.elsewhere.add('a')
+        with made.at_once('a') as held:
+            assert (held, made.held) == (False, ())
+        with made.at_once('b') as held:
+            assert (held, made.held) == (True, ('b',))
+        assert made.held == ()
 
 
 class TestRunner:

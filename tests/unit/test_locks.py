@@ -196,6 +196,23 @@ def test_other_volumes_do_not_wait(real):
             pass
 
 
+@pytest.mark.parametrize('form', [locks.CoordinationLocks], indirect=True)
+def test_what_somebody_has_is_not_waited_for(real):
+    seen = []
+
+    def other():
+        with real.at_once('a') as held:
+            seen.append(held)
+
+    with real.volumes('a'):
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        thread.join(30)
+    assert seen == [False]
+    other()
+    assert seen == [False, True]
+
+
 def test_a_lock_can_be_taken_again_by_another_object(real):
     """The class method that Cinder calls makes a new one."""
     with real.volumes('a'):
@@ -260,6 +277,23 @@ def test_waiting_goes_on_after_a_moment(tooz, not_yet):
     lock, __, made = tooz([not_yet, not_yet, True])
     with made.volumes('a'):
         assert lock.released == 0
+    assert lock.released == 1
+
+
+@pytest.mark.parametrize('not_yet', NOT_YET)
+def test_at_once_or_not_at_all(tooz, not_yet):
+    lock, __, made = tooz([not_yet])
+    with made.at_once('a') as held:
+        assert held is False
+    assert lock.released == 0
+
+
+def test_at_once(tooz):
+    lock, __, made = tooz([True])
+    with pytest.raises(KeyError):
+        with made.at_once('a') as held:
+            assert (held, lock.released) == (True, 0)
+            raise KeyError()
     assert lock.released == 1
 
 
