@@ -163,8 +163,18 @@ class VolumeShare:
                                                self.name))
 
     def look(self):
-        """appliances.interface.Share, or None when there is none."""
-        return self._appliance.find_share(self.name)
+        """appliances.interface.Share, or None when there is none.
+
+        :raises ApplianceError: when it is another one, which may be deleted
+                                for this
+        """
+        found = self._appliance.find_share(self.name)
+        if found is not None and found.name != self.name:
+            raise errors.ApplianceError(
+                appliance=self._appliance.name,
+                what='find share %s' % self.name,
+                reason='it told of %s instead' % found.name)
+        return found
 
     def delete(self, found):
         """Remove it, and snapshots that nobody needs any more.

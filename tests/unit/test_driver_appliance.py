@@ -292,6 +292,16 @@ class TestDelete:
             site.driver.delete_volume(volume)
         assert site.shares() == {name: []}
 
+    def test_a_box_that_finds_another_one(self, site, volume, monkeypatch):
+        """As one that takes a name for the beginning of names may do."""
+        other = site.volume()
+        found = site.box.find_share(other.name)
+        with monkeypatch.context() as patched, \
+                pytest.raises(errors.ApplianceError, match=other.name):
+            patched.setattr(site.box, 'find_share', lambda name: found)
+            site.driver.delete_volume(volume)
+        assert set(site.shares()) == {volume.name, other.name}
+
     def test_what_is_gone(self, site, volume):
         site.box.delete_share(volume.name)
         site.driver.delete_volume(volume)
