@@ -48,8 +48,11 @@ FAIL = 'fail'
 FAILURE = 32
 SYSTEM = 2
 
-# Seconds until a FUSE process has mounted, or is gone.
-_LIMIT = 20
+# Seconds until a FUSE process has mounted, or is stopped.
+_LIMIT = 120
+
+# Seconds until one that was unmounted ends by itself.
+_END_LIMIT = 20
 
 _TICK = 0.02
 
@@ -106,7 +109,7 @@ class Mount:
     def end(self):
         """After the unmount: the process ends by itself, or is killed."""
         try:
-            self._popen.wait(_LIMIT)
+            self._popen.wait(_END_LIMIT)
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
@@ -203,11 +206,11 @@ class Host:
         if export is None:
             return FAILURE, ('mount.nfs: access denied by server while '
                              'mounting %s' % share)
-        while export.behaviour == HANG:
+        while export.behaviour == HANG and not is_gone():
             time.sleep(_TICK)
-            # The kernel gives up when mount(8) is killed.
-            if is_gone():
-                return FAILURE, ''
+        # The kernel gives up when mount(8) is killed.
+        if is_gone():
+            return FAILURE, ''
         if export.behaviour == FAIL:
             return FAILURE, 'mount.nfs: %s' % export.text
         with self._lock:
