@@ -26,8 +26,8 @@ from remotefs_drivers.embedded import errors
 from remotefs_drivers.embedded import process
 from tests.harness import server
 
-# Seconds for one look at whether it is well.
-_PROBE_LIMIT = 2
+# Seconds for one look at whether it is well. Its disk may be busy.
+_PROBE_LIMIT = 20
 
 
 class Etcd(server.Server):
@@ -37,7 +37,7 @@ class Etcd(server.Server):
     taken = 'address already in use'
     port_names = ('client', 'peer')
     # A start takes less than one, and more on a busy machine.
-    start_limit = 60
+    start_limit = 300
 
     def __init__(self, folder):
         super().__init__(folder)

@@ -19,7 +19,7 @@ import time
 from remotefs_drivers.embedded import process
 
 # Seconds that the kernel may take to end what was killed.
-_LIMIT = 10
+_LIMIT = 120
 
 _TICK = 0.01
 

@@ -30,11 +30,11 @@ from remotefs_drivers.embedded import errors
 from remotefs_drivers.embedded import process
 from tests.harness import server
 
-# Seconds for one rabbitmqctl.
-_CONTROL_LIMIT = 60
+# Seconds for one rabbitmqctl: 2 on an idle machine.
+_CONTROL_LIMIT = 300
 
 # Seconds for one look at whether the broker speaks AMQP.
-_PROBE_LIMIT = 2
+_PROBE_LIMIT = 20
 
 _HELLO = b'AMQP\x00\x00\x09\x01'
 
@@ -53,7 +53,7 @@ class Broker(server.Server):
     taken = 'eaddrinuse'
     port_names = ('amqp', 'dist', 'epmd')
     # A start takes 4, and several times as long on a busy machine.
-    start_limit = 120
+    start_limit = 300
 
     def __init__(self, folder):
         super().__init__(folder)

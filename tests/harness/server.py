@@ -20,8 +20,8 @@ from remotefs_drivers.embedded import ports
 
 ADDRESS = '127.0.0.1'
 
-# Seconds from SIGTERM to SIGKILL.
-STOP_LIMIT = 15
+# Seconds from SIGTERM to SIGKILL: what it knows, it writes down before.
+STOP_LIMIT = 120
 
 # Ports are chosen before they are used: somebody may be faster.
 _ATTEMPTS = 3

@@ -39,8 +39,8 @@ _MAKE = {EXT4: ['mkfs.ext4', '-q', '-F', '-m', '0'],
          XFS: ['mkfs.xfs', '-q', '-f', '-m', 'reflink=1'],
          BTRFS: ['mkfs.btrfs', '-q', '-f', '--mixed']}
 
-# Seconds.
-_LIMIT = 60
+# Seconds for one command. Each waits for the disk, which may be busy.
+_LIMIT = 300
 
 # Less than that is not worth a try, in bytes.
 _BLOCK = 4096

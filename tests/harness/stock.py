@@ -47,10 +47,10 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 
 # Seconds: 10 on an idle machine of two cores.
-START_LIMIT = 180
+START_LIMIT = 400
 
 # Seconds for making the tables.
-_SYNC_LIMIT = 120
+_SYNC_LIMIT = 300
 
 _API_THREADS = 8
 

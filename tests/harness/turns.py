@@ -40,7 +40,7 @@ _ENTRY_POINTS = '[sqlalchemy.plugins]\n%s = %s:Plugin\n' % (_NAME, __name__)
 
 # Seconds. Longer than all transactions before ours, short enough to see that
 # two wait for each other.
-_LIMIT = 60
+_LIMIT = 120
 
 _TICK = 0.002
 

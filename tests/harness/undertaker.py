@@ -29,8 +29,9 @@ from remotefs_drivers.embedded import keeper
 
 VARIABLE = 'REMOTEFS_TESTS_TOKEN'
 
-# Seconds that processes may take to end after SIGKILL.
-_LIMIT = 20
+# Seconds that processes may take to end after SIGKILL; less than whoever
+# dismisses a watchman waits.
+_LIMIT = 50
 
 _TICK = 0.05
 
