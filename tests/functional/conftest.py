@@ -371,8 +371,8 @@ def new_cloud(tmp_path):
 
 
 def make_spec(root, concurrency, **fields):
-    return spec.two_posix_backends(root, concurrency=concurrency,
-                                   glance_python=_GLANCE_PYTHON, **fields)
+    return backends.posix(root, concurrency=concurrency,
+                          glance_python=_GLANCE_PYTHON, **fields)
 
 
 @pytest.fixture(scope='session')

@@ -18,16 +18,15 @@ import pathlib
 
 from remotefs_drivers.embedded import gluster as harness
 from remotefs_drivers.embedded import mounts
+from tests.functional import hasty
 from tests.functional import stages
 from tests.functional import story
 from tests.harness import backends
 
 PATH = backends.GLUSTERFS_DRIVER
-#: Seconds within which a share must answer, and a mount be done.
-QUICK = {'glusterfs_share_timeout': 3, 'glusterfs_mount_timeout': 5,
-         'glusterfs_mount_attempts': 1}
-#: Seconds that the machine may be slower than it should.
-SLACK = 10
+#: Where all that is mounted is dead.
+QUICK = {'glusterfs_share_timeout': hasty.SHORT,
+         'glusterfs_mount_timeout': hasty.SHORT}
 
 
 class Place:
@@ -58,7 +57,7 @@ class Place:
         values = backends.glusterfs(folder, section, lines or [self.share])
         values.pop('volume_driver')
         return self.rig.driver(PATH, section,
-                               **dict(values, **{**QUICK, **options}))
+                               **{**values, **options})
 
     def story(self, driver, **fields):
         return story.Story(self.rig, driver, self._folder, **fields)
@@ -70,6 +69,15 @@ class Place:
     def brick(self):
         """pathlib.Path of the first one: the files, as no client sees them."""
         return pathlib.Path(self.gluster.brick_folders(self.name)[0])
+
+    def be_patient(self):
+        """Clients wait for bricks that are silent until these go on."""
+        self.gluster.command('volume', 'set', self.name,
+                             'network.ping-timeout', '600')
+
+    def hasty(self, driver):
+        """In this block the driver does not wait for it long."""
+        return hasty.with_share(driver, self.share)
 
     def look(self):
         """A mount of the test's own, which remembers nothing; its path."""

@@ -24,6 +24,7 @@ from remotefs_drivers.embedded import cloud as clouds
 from tests.functional import root_helper
 from tests.functional import stages
 from tests.functional import steps
+from tests.harness import backends
 from tests.harness import emulated
 from tests.harness import users
 
@@ -53,9 +54,14 @@ class Place:
 
     def options(self, **own):
         """Of a backend, without the driver."""
+        return {'gpfs_share_timeout': backends.PATIENCE, **self.common(),
+                **own}
+
+    def common(self):
+        """Those that the driver in Cinder's tree has as well."""
         return {'gpfs_mount_point_base': self.folder,
                 'gpfs_images_dir': self.images,
-                'gpfs_images_share_mode': 'copy_on_write', **own}
+                'gpfs_images_share_mode': 'copy_on_write'}
 
     def path(self, name=''):
         """Of a file in the folder of the volumes."""

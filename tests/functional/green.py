@@ -30,6 +30,7 @@ eventlet.monkey_patch()
 
 from remotefs_drivers import errors  # noqa: E402
 from tests.functional import gluster_places  # noqa: E402
+from tests.functional import hasty  # noqa: E402
 from tests.functional import story  # noqa: E402
 from tests.harness import backends  # noqa: E402
 from tests import rig  # noqa: E402
@@ -51,7 +52,8 @@ def main(folder, dying, share):
     pauses = []
     eventlet.spawn(_watch, pauses)
     try:
-        victim._shares.call(_share(victim), 'flush', os.fsync, descriptor)
+        with hasty.with_share(victim, dying):
+            victim._shares.call(_share(victim), 'flush', os.fsync, descriptor)
         raise AssertionError('the share is not dead')
     except errors.ShareTimeout:
         pass
@@ -66,8 +68,7 @@ def _driver(the_rig, name, share):
     values = backends.glusterfs(os.path.join(the_rig.folder, name), name,
                                 [share])
     values.pop('volume_driver')
-    return the_rig.driver(gluster_places.PATH, name,
-                          **dict(values, **gluster_places.QUICK))
+    return the_rig.driver(gluster_places.PATH, name, **values)
 
 
 def _share(driver):

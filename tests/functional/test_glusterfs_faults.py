@@ -15,6 +15,7 @@
 import contextlib
 import dataclasses
 import errno
+import glob
 import json
 import os
 import signal
@@ -35,11 +36,13 @@ from remotefs_drivers.share import gluster
 from tests.crash import cuts
 from tests.functional import content
 from tests.functional import gluster_places
+from tests.functional import hasty
 
 
-SLACK = gluster_places.SLACK
 #: Seconds after which nothing is going to happen any more.
-_LONG = 60
+_LONG = 300
+#: Seconds for a mount, where one hangs and another one works.
+_BOTH = 15
 _NOBODY = 65534
 _AS_NOBODY = ['setpriv', '--reuid=%d' % _NOBODY, '--regid=%d' % _NOBODY,
               '--clear-groups', '--inh-caps=+dac_read_search',
@@ -50,16 +53,6 @@ _AS_NOBODY = ['setpriv', '--reuid=%d' % _NOBODY, '--regid=%d' % _NOBODY,
 pytestmark = pytest.mark.root
 
 
-@contextlib.contextmanager
-def bounded(seconds):
-    """Around what takes no longer, whatever comes of it."""
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        assert time.monotonic() - began < seconds + SLACK
-
-
 def is_empty(place, driver):
     return {name for name in os.listdir(place.mount_point(driver))
             if name.startswith('volume-')} == set()
@@ -67,27 +60,29 @@ def is_empty(place, driver):
 
 class TestMount:
     def test_no_such_volume(self, place):
-        with bounded(5), pytest.raises(exception.RemoteFSNoSharesMounted,
-                                       match='none-there'):
-            place.driver(place.share + '-none-there')
+        with hasty.bounded(), pytest.raises(
+                exception.RemoteFSNoSharesMounted, match='none-there'):
+            place.driver(place.share + '-none-there', **gluster_places.QUICK)
 
     def test_a_dead_server(self, place):
         share = '%s:/v' % place.gluster.net.nobody
-        with bounded(5), pytest.raises(exception.RemoteFSNoSharesMounted):
-            place.driver(share)
+        with hasty.bounded(), pytest.raises(
+                exception.RemoteFSNoSharesMounted):
+            place.driver(share, **gluster_places.QUICK)
 
     def test_beside_another_one(self, place):
         """The one that works is used."""
         dead = '%s:/v' % place.gluster.net.nobody
-        with bounded(5):
-            driver = place.driver(dead, place.share)
+        with hasty.bounded(_BOTH):
+            driver = place.driver(dead, place.share,
+                                  glusterfs_mount_timeout=_BOTH)
         volume = place.rig.volume(driver)
         assert volume.provider_location == place.share
 
     def test_a_backup_server(self, place):
         driver = place.driver('%s:/%s -o backup-volfile-servers=%s' % (
             place.gluster.net.nobody, place.name, place.gluster.address),
-            glusterfs_mount_timeout=30)
+            glusterfs_mount_timeout=_LONG)
         place.rig.volume(driver)
 
     def test_an_address_of_ipv6(self, place, tmp_path):
@@ -103,14 +98,14 @@ class TestMount:
         """The daemon of the client would finish the mount later."""
         os.kill(place.gluster.pid, signal.SIGSTOP)
         try:
-            with bounded(5), pytest.raises(
+            with hasty.bounded(), pytest.raises(
                     exception.RemoteFSNoSharesMounted, match='was killed'):
-                place.driver()
+                place.driver(**gluster_places.QUICK)
         finally:
             os.kill(place.gluster.pid, signal.SIGCONT)
         time.sleep(2)
         later()
-        driver = place.driver(glusterfs_mount_timeout=30)
+        driver = place.driver(glusterfs_mount_timeout=_LONG)
         # One mount, and one process that serves it.
         assert len(harness.clients(place.mount_point(driver))) == 1
 
@@ -160,14 +155,17 @@ class TestBricks:
         story = place.story(driver)
         story.take(2)
         place.kill_bricks()
-        for verb in (story.snap, story.clone,
-                     lambda: driver.extend_volume(story.volume, 2),
-                     lambda: driver.initialize_connection(story.volume, {}),
-                     lambda: place.rig.volume(driver)):
-            with bounded(8), pytest.raises(exception.RemoteFSException):
-                verb()
-        with bounded(8):
-            stats = driver.get_volume_stats(refresh=True)
+        with place.hasty(driver):
+            for verb in (story.snap, story.clone,
+                         lambda: driver.extend_volume(story.volume, 2),
+                         lambda: driver.initialize_connection(story.volume,
+                                                              {}),
+                         lambda: place.rig.volume(driver)):
+                with hasty.bounded(), pytest.raises(
+                        exception.RemoteFSException):
+                    verb()
+            with hasty.bounded():
+                stats = driver.get_volume_stats(refresh=True)
         assert stats['free_capacity_gb'] == 0
         place.bring_back()
         later()
@@ -191,16 +189,17 @@ class TestBricks:
         story.check()
 
     def test_all_are_stopped(self, place):
+        place.be_patient()
         driver = place.driver()
         story = place.story(driver)
         story.take(1)
-        with place.stopped_bricks():
-            with bounded(3), pytest.raises(errors.ShareTimeout):
+        with place.stopped_bricks(), place.hasty(driver):
+            with hasty.bounded(), pytest.raises(errors.ShareTimeout):
                 story.driver.create_snapshot(
                     place.rig.new_snapshot(story.volume))
-            with bounded(3), pytest.raises(errors.ShareUnavailable):
+            with hasty.bounded(), pytest.raises(errors.ShareUnavailable):
                 driver.initialize_connection(story.volume, {})
-            with bounded(3):
+            with hasty.bounded():
                 driver.get_volume_stats(refresh=True)
         _wait(lambda: driver.get_volume_stats(refresh=True)[
             'free_capacity_gb'] > 0)
@@ -300,6 +299,7 @@ class TestOtherShares:
 
         Nothing in it may start a child but the driver.
         """
+        place.be_patient()
         path = os.path.join(place.mount_point(place.driver()), 'held')
 
         @contextlib.contextmanager
@@ -323,9 +323,9 @@ class TestOtherShares:
         story = other.story(driver)
         first, __ = story.take(2)
         with held():
-            with bounded(5):
+            with hasty.bounded():
                 story.drop(first)
-            with bounded(5):
+            with hasty.bounded():
                 stats = driver.get_volume_stats(refresh=True)
         assert stats['free_capacity_gb'] > 0
         story.check()
@@ -334,6 +334,7 @@ class TestOtherShares:
         """It goes on as well, after the call to the share was given up."""
         folder = tmp_path / 'green'
         folder.mkdir()
+        place.be_patient()
         with subprocess.Popen(
                 [sys.executable, '-m', 'tests.functional.green', str(folder),
                  place.share, other.share], cwd=keeper.REPOSITORY,
@@ -346,8 +347,9 @@ class TestOtherShares:
             # It checks what the volume holds.
             print(file=service.stdin, flush=True)
         assert service.returncode == 0
-        assert seconds < 5 + SLACK
-        assert pause < 5
+        # Far less than the share that died would have been waited for.
+        assert seconds < hasty.SLACK
+        assert pause < hasty.SLACK
 
 
 class TestTwoHosts:
@@ -395,13 +397,15 @@ class TestSplitBrain:
         def _split(path):
             for chosen, text in ((slice(0, 1), '{"active": "x"}'),
                                  (slice(1, 3), '{"active": "yy"}')):
-                for pid in place.gluster.bricks(place.name)[chosen]:
+                pids = place.gluster.bricks(place.name)
+                for pid in pids[chosen]:
                     os.kill(pid, signal.SIGKILL)
-                time.sleep(1)
+                left = len(pids) - len(pids[chosen])
+                _wait(lambda: _connections(path) == left)
                 with open(path, 'w') as stream:
                     stream.write(text)
                 place.bring_back()
-                time.sleep(3)
+                _wait(lambda: _connections(path) == len(pids))
         return _split
 
     def test_a_table_that_is_two(self, place, split):
@@ -446,6 +450,16 @@ def _flush(descriptor):
 def _kill(pids):
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+
+
+def _connections(path):
+    """How many bricks the client of a mount can ask, as it says itself."""
+    found = []
+    for name in glob.glob(os.path.join(os.path.dirname(path), '.meta/graphs/'
+                                       'active/*-client-*/private')):
+        with open(name) as stream:
+            found.append('connected = 1' in stream.read())
+    return sum(found)
 
 
 def _can_read(path):

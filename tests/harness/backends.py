@@ -17,6 +17,9 @@ import os
 from remotefs_drivers.embedded import mounts
 from remotefs_drivers.embedded import spec as specs
 
+#: Seconds that a share may take to answer: what works may be slow.
+PATIENCE = 60
+
 NFS_DRIVER = 'remotefs_drivers.nfs.NfsDriver'
 GLUSTERFS_DRIVER = 'remotefs_drivers.glusterfs.GlusterfsDriver'
 
@@ -46,6 +49,7 @@ def _mounting(prefix, driver, folder, name, shares, qcow2, options):
     own = {'shares_config': path,
            'mount_point_base': os.path.join(folder, 'mnt'),
            'mount_attempts': 1,
+           'share_timeout': PATIENCE,
            'qcow2_volumes': qcow2}
     return {'volume_driver': driver,
             **{'%s_%s' % (prefix, option): value
@@ -107,11 +111,15 @@ def _with_gamma_and_delta(spec, make, shares, **options):
 def with_layered(spec):
     """The spec, with omega as well: raw volumes that can have snapshots."""
     share = spec.path('shares', 'omega')
-    added = specs.posix_backend([share], posix_attach_type='nfs')
+    added = specs.posix_backend([share], posix_attach_type='nfs',
+                                posix_share_timeout=PATIENCE)
     return spec.replace(backends={**spec.backends, 'omega': added},
                         folders=(*spec.folders, share))
 
 
 def posix(root, **fields):
     """The spec with alpha (raw) and beta (qcow2), on two folders."""
-    return specs.two_posix_backends(str(root), **fields)
+    spec = specs.two_posix_backends(str(root), **fields)
+    return spec.replace(backends={
+        name: {'posix_share_timeout': PATIENCE, **options}
+        for name, options in spec.backends.items()})
