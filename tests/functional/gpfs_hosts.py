@@ -24,6 +24,11 @@ from remotefs_drivers.gpfs_commands import commands
 
 #: Seconds that something which hangs is given.
 SHORT = 0.5
+#: Seconds for what must come to an end: far more than it takes anywhere.
+LONG = 300
+#: Seconds for something that hangs, once it is known to be under way. One
+#: after the other, where that is only seen when it was given up.
+ATTEMPTS = (SHORT, 10, 60)
 GROUP = 'consisgroup-3f0c4ad8-5b1e-4f10-93f9-a31c7d1f4b6a'
 
 
@@ -38,14 +43,14 @@ class Hosts:
         self.gpfs = gpfs
         self.a, self.b = folder / 'a', folder / 'b'
         monkeypatch.setenv('PATH', gpfs.path('a'))
-        self.commands = commands.Commands(timeout=20)
+        self.commands = commands.Commands(timeout=LONG)
 
     def run(self, *argv, host='a', **options):
         return subprocess.run(
             [os.path.join(self.gpfs.programs(host), argv[0]),
              *map(str, argv[1:])], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            timeout=20, **options)
+            timeout=LONG, **options)
 
     def file(self, name='volume', data=b'old'):
         path = self.a / name
@@ -83,8 +88,8 @@ def refused(number):
 
 
 def wait(is_so):
-    """:raises AssertionError: when it is not so within 20 seconds"""
-    deadline = time.monotonic() + 20
+    """:raises AssertionError: when it is not so in the end"""
+    deadline = time.monotonic() + LONG
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -108,7 +108,7 @@ def _hanging_later(gpfs):
 
 
 def _wait_until_gone(word):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while subprocess.run(['pgrep', '-f', 'sleep 600; : %s' % word],
                          stdout=subprocess.DEVNULL).returncode == 0:
         assert time.monotonic() < deadline

@@ -258,8 +258,7 @@ class TestParents:
     def test_it_goes_a_while_after_its_last_child(self, tmp_path,
                                                   monkeypatch):
         """GPFS may still be at it."""
-        with storage.Storage(tmp_path / 'gpfs',
-                             lingering=gpfs_hosts.SHORT) as gpfs:
+        with storage.Storage(tmp_path / 'gpfs', lingering=3) as gpfs:
             gpfs.mount('a', tmp_path / 'a')
             hosts = gpfs_hosts.Hosts(gpfs, tmp_path, monkeypatch)
             hosts.file()

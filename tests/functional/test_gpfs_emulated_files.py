@@ -244,7 +244,7 @@ class TestLocks:
             with pytest.raises(concurrent.futures.TimeoutError):
                 waiting.result(gpfs_hosts.SHORT)
             self.set(one, fcntl.F_UNLCK)
-            waiting.result(20)
+            waiting.result(gpfs_hosts.LONG)
         assert self.get(one, fcntl.F_RDLCK) == fcntl.F_WRLCK
 
     def test_flock(self, descriptors):

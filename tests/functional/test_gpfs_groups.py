@@ -34,6 +34,8 @@ driver = test_gpfs_faults.driver
 
 #: How many snapshots are taken while somebody writes.
 ROUNDS = 10
+#: Seconds for a few writes: far more than they take anywhere.
+_LONG = 300
 _NUMBER = struct.Struct('<Q')
 
 
@@ -109,6 +111,7 @@ class Writer:
     def __init__(self, *paths):
         self._paths = paths
         self._stop = threading.Event()
+        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run)
         self.number = 0
         self.error = None
@@ -122,6 +125,13 @@ class Writer:
         self._thread.join()
         assert self.error is None, self.error
 
+    def advance(self):
+        """Until what is in both is newer than all that was begun before."""
+        with self._changed:
+            goal = self.number + 2
+            assert self._changed.wait_for(
+                lambda: self.number >= goal or self.error, _LONG)
+
     def _run(self):
         try:
             with contextlib.ExitStack() as stack:
@@ -132,9 +142,13 @@ class Writer:
                         file.seek(0)
                         file.write(_NUMBER.pack(self.number + 1))
                         os.fsync(file.fileno())
-                    self.number += 1
+                    with self._changed:
+                        self.number += 1
+                        self._changed.notify_all()
         except Exception as error:
-            self.error = error
+            with self._changed:
+                self.error = error
+                self._changed.notify_all()
 
 
 def number(path):
@@ -143,36 +157,41 @@ def number(path):
 
 
 def pairs(story, take):
-    """What the two snapshots hold, of each time that they were taken."""
+    """What the two snapshots hold, of each time that they were taken.
+
+    :param take: function that is given the writer
+    """
     found, taken = [], []
     with Writer(*map(story.path, story.volumes)) as writer:
         for __ in range(ROUNDS):
-            taken.append(take())
-        end = writer.number
+            writer.advance()
+            taken.append(take(writer))
     for __, snapshots in taken:
         found.append([number(story.path(each)) for each in snapshots])
     for asked in taken:
         story.drop(*asked)
     # Somebody did write all the time.
-    assert found[-1][0] > found[0][0] > 0 and end > ROUNDS
+    firsts = [first for first, __ in found]
+    assert firsts == sorted(set(firsts)) and firsts[0] > 0
     return found
 
 
 def test_all_of_one_moment(story):
     """What was written later is in none, or what was before it as well."""
-    for first, second in pairs(story, story.take):
+    for first, second in pairs(story, lambda writer: story.take()):
         assert second in (first, first - 1)
     story.end()
 
 
 def test_one_by_one_they_are_not(story):
     """So the test above can fail."""
-    def one_by_one():
+    def one_by_one(writer):
         asked = story.ask()
         for snapshot in asked[1]:
             story.driver.create_snapshot(snapshot)
+            writer.advance()
         return asked
-    assert any(second > first for first, second in pairs(story, one_by_one))
+    assert all(second > first for first, second in pairs(story, one_by_one))
     story.end()
 
 
