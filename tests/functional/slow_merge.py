@@ -17,11 +17,11 @@ import shutil
 from tests.functional import content
 from tests.functional import test_layers as layers
 
-#: A merge in small bites, as long as the file is there.
+#: A merge, or something else, in small bites, as long as the file is there.
 _PROGRAM = '''#!/bin/sh
-if [ "$1" = commit ] && [ -e %(flag)s ]; then
+if [ "$1" = %(command)s ] && [ -e %(flag)s ]; then
     shift
-    exec %(program)s commit -r 16M "$@"
+    exec %(program)s %(command)s -r 16M "$@"
 fi
 exec %(program)s "$@"
 '''
@@ -30,11 +30,12 @@ PATTERN = 0x55
 FIRST, LENGTH = 300, 600
 
 
-def install(folder):
+def install(folder, command='commit'):
     """A qemu-img that merges slowly, for services that find it in PATH.
 
     :param folder: pathlib.Path, for a folder with the program and for a
                    file; without that it is as quick as any
+    :param command: of qemu-img, what takes its time
     :returns: (the folder of the program, the file)
     """
     flag = folder / 'slow'
@@ -43,7 +44,7 @@ def install(folder):
     programs.mkdir()
     program = programs / 'qemu-img'
     program.write_text(_PROGRAM % {'program': shutil.which('qemu-img'),
-                                   'flag': flag})
+                                   'command': command, 'flag': flag})
     program.chmod(0o755)
     return programs, flag
 

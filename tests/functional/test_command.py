@@ -21,7 +21,7 @@ from remotefs_drivers import errors
 from remotefs_drivers.qemu import command
 
 #: Seconds: far more than any of these programs should take.
-LONG = 30
+LONG = 300
 
 
 class TestEnd:
