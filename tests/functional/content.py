@@ -167,7 +167,7 @@ def put_at(path, data, offset):
 
 def _run(*argv):
     done = subprocess.run(argv, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=120)
+                          stderr=subprocess.STDOUT, timeout=600)
     out = done.stdout.decode('utf-8', 'replace')
     assert done.returncode == 0, '%s: %s' % (' '.join(argv), out)
     return out

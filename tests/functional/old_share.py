@@ -400,4 +400,4 @@ def _rebase(path, backing, backing_format):
 
 
 def _run(*argv):
-    subprocess.run(argv, check=True, timeout=120)
+    subprocess.run(argv, check=True, timeout=600)

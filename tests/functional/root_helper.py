@@ -127,7 +127,7 @@ def run(module, folder, *arguments):
          *map('='.join, environment(folder).items()),
          sys.executable, '-m', module, *map(str, arguments)],
         cwd=str(_REPOSITORY), stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, timeout=120)
+        stderr=subprocess.STDOUT, timeout=600)
     return done.returncode, done.stdout.decode('utf-8', 'replace')
 
 

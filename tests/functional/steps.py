@@ -25,6 +25,10 @@ from tests.functional import stages
 from tests.harness import backends
 
 
+#: Seconds: far more than anything takes that comes to an end.
+_LONG = 300
+
+
 class Steps:
     """A user of a cloud, and a look behind it.
 
@@ -169,7 +173,8 @@ class Steps:
                   'wb') as stream:
             stream.write(data)
         with contextlib.closing(sqlite3.connect(
-                self.cloud.spec.path('glance', 'glance.sqlite'))) as glance:
+                self.cloud.spec.path('glance', 'glance.sqlite'),
+                timeout=_LONG)) as glance:
             glance.execute(
                 'update images set size = ?, checksum = ?, os_hash_value = ?'
                 ' where id = ?',
@@ -214,7 +219,7 @@ class Steps:
 
     def until(self, look, what):
         """Wait until look() is true."""
-        waiting.until(look, 60, what, check=self.cloud.check,
+        waiting.until(look, _LONG, what, check=self.cloud.check,
                       explain=self.cloud.log)
 
     # Where its result is

@@ -41,5 +41,5 @@ _THEIRS = ['cinder.volume.drivers.nfs.NfsDriver']
 def test_options_of_the_same_names(tmp_path, paths):
     done = subprocess.run(
         [sys.executable, '-c', _BUILD, str(tmp_path)] + paths,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
     assert b'built' in done.stdout, done.stdout.decode()

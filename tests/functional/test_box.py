@@ -31,7 +31,8 @@ from remotefs_drivers.embedded import zfs
 
 pytestmark = pytest.mark.root
 
-_LONG = 30
+#: Seconds: far more than anything takes that comes to an end.
+_LONG = 300
 
 # Makes all that there is, and says where.
 _MAKER = """

@@ -30,7 +30,7 @@ from tests.harness import undertaker
 
 pytest_plugins = ['tests.harness.fixtures']
 
-LIMIT = 60
+LIMIT = 300
 
 # Reads, and then writes what follows from it, as Cinder does it.
 COUNTER = """\

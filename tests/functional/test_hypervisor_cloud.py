@@ -21,7 +21,7 @@ from remotefs_drivers.embedded import cloud as clouds
 from remotefs_drivers.embedded.hypervisor import cinder
 from remotefs_drivers.embedded.hypervisor import compute
 from remotefs_drivers.embedded.hypervisor import writer
-from remotefs_drivers.embedded import spec
+from tests.harness import backends
 
 SERVER = str(uuid.uuid4())
 
@@ -29,7 +29,7 @@ SERVER = str(uuid.uuid4())
 @pytest.fixture(scope='module')
 def nova(tmp_path_factory):
     folder = tmp_path_factory.mktemp('cloud')
-    wanted = spec.two_posix_backends(str(folder / 'cloud'), glance=False)
+    wanted = backends.posix(folder / 'cloud', glance=False)
     with compute.Compute(folder / 'nova') as running:
         with clouds.Cloud(running.configured(wanted)) as cloud:
             running.cinder = cinder.Cinder(cloud)

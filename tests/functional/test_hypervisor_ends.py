@@ -28,7 +28,7 @@ from remotefs_drivers.embedded import keeper
 from tests.functional import disks
 from tests.harness import recorder
 
-LIMIT = 30
+LIMIT = 300
 
 # Two guests, of which one is in the midst of a merge; prints their ids.
 PARENT = """\

@@ -23,7 +23,7 @@ import pytest
 from remotefs_drivers.embedded import mounts
 from remotefs_drivers.share import mountinfo
 
-LONG = 30
+LONG = 300
 
 pytestmark = pytest.mark.root
 

@@ -39,6 +39,6 @@ def test_all_the_same_under_eventlet(tmp_path):
          'no:cacheprovider', '--noconftest', '--basetemp',
          str(tmp_path / 'inner'), '-k', _PLAIN, str(_TESTS)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=120)
+        timeout=600)
     assert done.returncode == 0, done.stdout
     assert ' passed' in done.stdout

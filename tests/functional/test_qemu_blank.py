@@ -89,5 +89,5 @@ def _info(path):
 
 
 def _run(*argv):
-    return subprocess.run(argv, check=True, timeout=60,
+    return subprocess.run(argv, check=True, timeout=600,
                           stdout=subprocess.PIPE).stdout

@@ -24,7 +24,7 @@ from remotefs_drivers.embedded import ports
 #: Seconds between two bytes of one that drips, and how many it sends before
 #: it gives up: whoever waits for all of them gets a good answer in the end.
 _DRIP = 0.1
-_DRIPS = 100
+_DRIPS = 190
 
 
 class HostileServer:
@@ -138,7 +138,7 @@ def is_silent(connection):
 
 
 def drips(start, rest):
-    """It sends the rest byte by byte, for ten seconds; then all of it."""
+    """It sends the rest byte by byte, for nearly 20 s; then all of it."""
     def behave(connection):
         connection.sendall(start)
         for place in range(min(_DRIPS, len(rest))):
