@@ -69,7 +69,8 @@ class Rig(the_rig.Rig):
 
 def _options(kind, folder, share):
     if kind != 'glusterfs':
-        return {'posix_directories': [share], 'posix_attach_type': 'nfs'}
+        return {'posix_directories': [share], 'posix_attach_type': 'nfs',
+                'posix_share_timeout': backends.PATIENCE}
     # A host of its own, as far as the share knows.
     options = backends.glusterfs(
         os.path.join(folder, 'host-%d' % os.getpid()), 'alpha', [share])
@@ -105,11 +106,13 @@ class Probe:
     def __init__(self, driver, folder):
         self._locks = driver._locks
         self._folder = folder
+        self.asked = []
         self.entered = 0
         self.met = []
 
     @contextlib.contextmanager
     def volumes(self, *ids):
+        self.asked += ids
         with self._locks.volumes(*ids):
             mine = [self._enter(volume_id) for volume_id in sorted(set(ids))]
             time.sleep(0.01)
@@ -158,6 +161,10 @@ class Verbs:
     def stop(self):
         """As a service does first when it is told to stop."""
         coordination.COORDINATOR.stop()
+
+    def asked(self):
+        """Volumes that somebody wanted to enter, whether he could or not."""
+        return self._probe.asked
 
     def seen(self):
         """How often a volume was entered, and whom this met there."""
