@@ -16,13 +16,17 @@ Each is a defect of drivers before, see doc/source/defects.rst.
 
 import contextlib
 import sqlite3
-import time
+import threading
 import uuid
 
 import pytest
 
+from remotefs_drivers.embedded import waiting
 from tests.functional import attached
 from tests.functional import conftest
+
+#: Seconds: far more than anything takes that comes to an end.
+_LONG = 300
 
 
 @pytest.fixture
@@ -103,19 +107,23 @@ def test_the_service_is_killed_meanwhile(busy, verb):
     user, snapshots = busy.user, busy.user.cloud.cinder.volume_snapshots
     first = busy.snap()
     busy.snap()
-    busy.nova.assisted.next('slow', seconds=2)
-    asked = len(busy.nova.assisted.seen)
+    nova, killed = busy.nova, threading.Event()
+    nova.assisted.next('slow', until=killed)
+    asked = len(nova.assisted.seen)
     with busy.snapping() as made:
         if verb == 'create':
             snapshot = snapshots.create(busy.volume.id)
         else:
             snapshot = first
             snapshots.delete(first.id)
-        user.until(lambda: len(busy.nova.assisted.seen) > asked,
+        user.until(lambda: len(nova.assisted.seen) > asked,
                    'Nova to be asked')
         user.cloud.kill_cinder()
         # Whoever was asked goes on.
-        time.sleep(3)
+        killed.set()
+        waiting.until(lambda: len(nova.assisted.begun) > asked, _LONG,
+                      'Nova to begin')
+        nova.wait()
         user.cloud.start_cinder()
         if verb == 'create':
             user.cloud.wait_snapshot(snapshot.id)
@@ -176,6 +184,6 @@ def _record_format(busy, file_format):
 @contextlib.contextmanager
 def _database(busy):
     path = busy.user.cloud.spec.path('cinder.sqlite')
-    with contextlib.closing(sqlite3.connect(path, timeout=30)) as database:
+    with contextlib.closing(sqlite3.connect(path, timeout=_LONG)) as database:
         with database:
             yield database

@@ -35,6 +35,9 @@ BACKING_FORMAT = b'\xe2\x79\x2a\xca'
 # Of a merge that is not going to be finished: bytes per second.
 SLOWLY = 16 << 10
 
+# Seconds in which a disk comes back that is taken away.
+PATIENCE = 30
+
 
 @pytest.fixture
 def share(tmp_path):
@@ -68,7 +71,8 @@ class Story:
         path = share.create('volume', base_format)
         self.guest = new_guest(path, base_format)
         self.holds = {}
-        self.writer = writer.Writer(self.guest.connect(patience=1), pace=0)
+        self.disk = self.guest.connect(PATIENCE)
+        self.writer = writer.Writer(self.disk, pace=0)
         self.writer.start()
         self.writer.wait(100)
         for name in ('s1', 's2', 's3'):
@@ -280,6 +284,8 @@ def test_a_layer_that_is_none(story):
 def test_a_crash_in_a_merge(story):
     """Nothing that was flushed is lost, whatever came of the merge."""
     moved = []
+    # It does not come back.
+    story.disk._patience = 1
 
     def watch(job):
         if 0 < job['current-progress'] < job['total-progress']:
@@ -306,7 +312,7 @@ def test_a_stop_in_a_merge(story):
             running.set()
 
     def stop():
-        running.wait(30)
+        running.wait(300)
         story.guest.stop()
     stopper = threading.Thread(target=stop)
     stopper.start()

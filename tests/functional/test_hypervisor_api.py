@@ -83,7 +83,8 @@ class Attached:
         self.disk = nova.attach(self.server, VOLUME)
         self.guest = self.disk.guest
         self.holds = {}
-        self.writer = writer.Writer(self.guest.connect(patience=1))
+        self.drive = self.guest.connect(patience=30)
+        self.writer = writer.Writer(self.drive)
         self.writer.start()
         self.writer.wait(50)
 
@@ -415,6 +416,9 @@ def test_every_misbehaviour_is_tested():
 
 
 def test_a_writer_tells_of_errors(attached):
+    attached.drive._patience = 1
+    # What was begun before still has the old one.
+    attached.writer.wait(1)
     attached.guest.kill()
     with pytest.raises(nbd.Broken):
         attached.writer.wait(1000)

@@ -30,17 +30,23 @@ from remotefs_drivers.embedded.hypervisor import validation
 from remotefs_drivers.qemu import header
 
 # Bytes per second of a merge that is going to be cut off: one cluster of
-# data and it rests for a while.
-_SLOWLY = 128 << 10
+# data and it rests for longer than nobody may look at it.
+_SLOWLY = 16 << 10
+
+# Seconds: far more than anything takes that comes to an end.
+_LONG = 300
 
 
 class Assisted(assisted.Assisted):
-    """:ivar seen: what was asked for: list of validation.Create or Delete"""
+    """:ivar seen: what was asked for: list of validation.Create or Delete
+    :ivar begun: the same, of what is done or in the background by now
+    """
 
     def __init__(self, compute):
         super().__init__(compute)
         self.compute = compute
         self.seen = []
+        self.begun = []
         self._next = collections.deque()
         self._options = {}
 
@@ -59,6 +65,7 @@ class Assisted(assisted.Assisted):
             treat(self, wanted, **options)
         else:
             super().accept(wanted)
+        self.begun.append(wanted)
 
     def honestly(self, wanted):
         """As it should be done."""
@@ -145,9 +152,12 @@ def _is_in_the_midst(job):
             or 0 < job['current-progress'] < job['total-progress'])
 
 
-def _slow(work, wanted, seconds=2):
-    """Let Cinder wait for the answer."""
-    time.sleep(seconds)
+def _slow(work, wanted, seconds=2, until=None):
+    """Let Cinder wait for the answer, so long or until an event."""
+    if until is None:
+        time.sleep(seconds)
+    else:
+        until.wait(_LONG)
     work.honestly(wanted)
 
 
@@ -192,7 +202,9 @@ def _early(work, wanted):
 
 def _answer_lost(work, wanted):
     """Do it, but never answer, and say nothing."""
-    work.in_background(wanted, work.attempt)
+    # Whoever hears no answer looks for a short time only.
+    work.check(wanted)
+    work.attempt(wanted)
     raise ConnectionAbortedError()
 
 
