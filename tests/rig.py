@@ -39,7 +39,7 @@ from oslo_utils import importutils  # noqa: E402
 
 from remotefs_drivers.embedded import config  # noqa: E402
 from remotefs_drivers.embedded import database  # noqa: E402
-from tests import patience  # noqa: E402
+from tests.harness import patience  # noqa: E402
 
 CONF = cfg.CONF
 PROJECT = '0123456789abcdef0123456789abcdef'

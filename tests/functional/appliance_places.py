@@ -27,7 +27,7 @@ from tests.functional import stages
 from tests.functional import steps
 from tests.harness import appliance_boxes
 from tests.harness import box_shares
-from tests.harness import impatience
+from tests.harness import patience
 from tests.harness import user_mount
 
 DRIVER = 'remotefs_drivers.appliance.ApplianceNfsDriver'
@@ -61,8 +61,8 @@ class Place:
         """Of a backend, without the driver."""
         return {'appliance_mount_point_base': self.base,
                 'appliance_mount_attempts': 1,
-                'appliance_mount_timeout': impatience.PATIENCE,
-                'appliance_share_timeout': impatience.PATIENCE,
+                'appliance_mount_timeout': patience.PATIENCE,
+                'appliance_share_timeout': patience.PATIENCE,
                 'nas_secure_file_operations': 'true',
                 'nas_secure_file_permissions': 'true', **own}
 
@@ -162,7 +162,7 @@ class RestPlace(Place):
 
     def options(self, **own):
         return super().options(**self._server.options(), **{
-            'appliance_rest_timeout': impatience.PATIENCE, **own})
+            'appliance_rest_timeout': patience.PATIENCE, **own})
 
 
 class Steps(steps.Steps):

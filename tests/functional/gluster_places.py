@@ -18,15 +18,15 @@ import pathlib
 
 from remotefs_drivers.embedded import gluster as harness
 from remotefs_drivers.embedded import mounts
-from tests.functional import hasty
 from tests.functional import stages
 from tests.functional import story
 from tests.harness import backends
+from tests.harness import impatience
 
 PATH = backends.GLUSTERFS_DRIVER
 #: Where all that is mounted is dead.
-QUICK = {'glusterfs_share_timeout': hasty.SHORT,
-         'glusterfs_mount_timeout': hasty.SHORT}
+QUICK = {'glusterfs_share_timeout': impatience.SHORT,
+         'glusterfs_mount_timeout': impatience.SHORT}
 
 
 class Place:
@@ -77,7 +77,7 @@ class Place:
 
     def hasty(self, driver):
         """In this block the driver does not wait for it long."""
-        return hasty.with_share(driver, self.share)
+        return impatience.share_and_mounts(driver, self.share)
 
     def look(self):
         """A mount of the test's own, which remembers nothing; its path."""

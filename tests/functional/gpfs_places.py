@@ -24,8 +24,8 @@ from remotefs_drivers.embedded import cloud as clouds
 from tests.functional import root_helper
 from tests.functional import stages
 from tests.functional import steps
-from tests.harness import backends
 from tests.harness import emulated
+from tests.harness import patience
 from tests.harness import users
 
 DRIVER = 'remotefs_drivers.gpfs.GPFSDriver'
@@ -54,7 +54,7 @@ class Place:
 
     def options(self, **own):
         """Of a backend, without the driver."""
-        return {'gpfs_share_timeout': backends.PATIENCE, **self.common(),
+        return {'gpfs_share_timeout': patience.PATIENCE, **self.common(),
                 **own}
 
     def common(self):

@@ -30,9 +30,9 @@ eventlet.monkey_patch()
 
 from remotefs_drivers import errors  # noqa: E402
 from tests.functional import gluster_places  # noqa: E402
-from tests.functional import hasty  # noqa: E402
 from tests.functional import story  # noqa: E402
 from tests.harness import backends  # noqa: E402
+from tests.harness import impatience  # noqa: E402
 from tests import rig  # noqa: E402
 
 
@@ -52,7 +52,7 @@ def main(folder, dying, share):
     pauses = []
     eventlet.spawn(_watch, pauses)
     try:
-        with hasty.with_share(victim, dying):
+        with impatience.share_and_mounts(victim, dying):
             victim._shares.call(_share(victim), 'flush', os.fsync, descriptor)
         raise AssertionError('the share is not dead')
     except errors.ShareTimeout:

@@ -25,7 +25,6 @@ from benchmarks import subjects
 from cinder import privsep
 from cinder import utils
 from remotefs_drivers.share import mountinfo
-from tests.functional import hasty
 from tests.functional import stages
 
 IN_TREE = subjects.__name__ + '.InTree'
@@ -66,8 +65,7 @@ class Folders:
         return self._driver(stages.NFS, location, dict({
             'nfs_pool_per_share': False,
             'nas_secure_file_operations': 'true',
-            'nas_secure_file_permissions': 'false',
-            **hasty.patient('nfs')}, **options))
+            'nas_secure_file_permissions': 'false'}, **options))
 
     def in_tree(self, location=LOCATION, **options):
         """The driver in Cinder's tree, which makes snapshots as root only."""

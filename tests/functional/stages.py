@@ -19,8 +19,6 @@ from unittest import mock
 
 from oslo_privsep import priv_context
 
-from tests.functional import hasty
-
 POSIX = 'remotefs_drivers.posix.PosixDriver'
 NFS = 'remotefs_drivers.nfs.NfsDriver'
 QCOW2 = {'posix_qcow2_volumes': True, 'posix_attach_type': 'nfs'}
@@ -52,8 +50,7 @@ def posix(rig, *folders, **options):
         os.makedirs(str(folder), exist_ok=True)
     return rig.driver(POSIX, section(),
                       posix_directories=[str(folder) for folder in folders],
-                      **{**hasty.patient('posix', 'share_timeout'),
-                         **options})
+                      **options)
 
 
 def nfs(rig, folder, shares, **options):
@@ -62,8 +59,8 @@ def nfs(rig, folder, shares, **options):
     with open(config, 'w') as stream:
         stream.write('\n'.join(shares) + '\n')
     values = dict({'nfs_shares_config': config, 'nfs_mount_attempts': 1,
-                   'nfs_mount_point_base': os.path.join(str(folder), 'mnt'),
-                   **hasty.patient('nfs')}, **options)
+                   'nfs_mount_point_base': os.path.join(str(folder), 'mnt')},
+                  **options)
     return rig.driver(NFS, section(), **values)
 
 

@@ -31,6 +31,7 @@ from remotefs_drivers import errors
 from tests.functional import appliance_places
 from tests.functional import appliance_worlds
 from tests.harness import impatience
+from tests.harness import patience
 
 #: Seconds that a dead share is waited for.
 _SOON = 2
@@ -333,7 +334,7 @@ def test_a_share_that_cannot_be_mounted(rig, mounting, later):
     mounting.mounter.export(location, os.path.join(mounting.root,
                                                    clone.name))
     for behave, limit, reason in (
-            (mounting.mounter.fail, impatience.PATIENCE, 'Input/output'),
+            (mounting.mounter.fail, patience.PATIENCE, 'Input/output'),
             (mounting.mounter.hang, _SOON, 'no end')):
         behave(location)
         with impatience.mounts(driver, limit, location), pytest.raises(

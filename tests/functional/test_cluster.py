@@ -31,6 +31,7 @@ from tests.functional import steps as the_steps
 from tests.functional import test_layers as layers
 from tests.harness import backends
 from tests.harness import family
+from tests.harness import patience
 from tests.harness import stock
 
 pytestmark = pytest.mark.root
@@ -123,7 +124,7 @@ def pair(request, tmp_path, broker, etcd):
         folders, behind = [str(tmp_path / 'share')], {}
         backend = specs.posix_backend(
             folders, posix_attach_type='nfs',
-            posix_share_timeout=backends.PATIENCE)
+            posix_share_timeout=patience.PATIENCE)
     spec = specs.Spec(
         root=root, host='one', folders=folders, glance=False,
         concurrency=request.param if request.param in specs.CONCURRENCY

@@ -31,10 +31,10 @@ from remotefs_drivers.qemu import command
 from remotefs_drivers.store import copying
 from remotefs_drivers.store import direct
 from tests.functional import content
-from tests.functional import hasty
 from tests.functional import slow_merge
 from tests.functional import stages
 from tests.harness import family
+from tests.harness import impatience
 
 CONF = cfg.CONF
 #: Seconds: far more than anything takes that comes to an end.
@@ -481,8 +481,8 @@ class _KillsNext(threading.Thread):
 def test_a_child_out_of_time_goes_with_its_children():
     # Others may run the same test beside us.
     program = 'sleep 97531.%d' % os.getpid()
-    with hasty.bounded(), pytest.raises(errors.CommandTimeout,
-                                        match='no end'):
+    with impatience.bounded(), pytest.raises(errors.CommandTimeout,
+                                             match='no end'):
         command.run(['sh', '-c', '%s & %s' % (program, program)],
                     timeout=0.5)
     deadline = time.monotonic() + _LONG

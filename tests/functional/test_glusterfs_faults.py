@@ -36,7 +36,7 @@ from remotefs_drivers.share import gluster
 from tests.crash import cuts
 from tests.functional import content
 from tests.functional import gluster_places
-from tests.functional import hasty
+from tests.harness import impatience
 
 
 #: Seconds after which nothing is going to happen any more.
@@ -60,20 +60,20 @@ def is_empty(place, driver):
 
 class TestMount:
     def test_no_such_volume(self, place):
-        with hasty.bounded(), pytest.raises(
+        with impatience.bounded(), pytest.raises(
                 exception.RemoteFSNoSharesMounted, match='none-there'):
             place.driver(place.share + '-none-there', **gluster_places.QUICK)
 
     def test_a_dead_server(self, place):
         share = '%s:/v' % place.gluster.net.nobody
-        with hasty.bounded(), pytest.raises(
+        with impatience.bounded(), pytest.raises(
                 exception.RemoteFSNoSharesMounted):
             place.driver(share, **gluster_places.QUICK)
 
     def test_beside_another_one(self, place):
         """The one that works is used."""
         dead = '%s:/v' % place.gluster.net.nobody
-        with hasty.bounded(_BOTH):
+        with impatience.bounded(_BOTH):
             driver = place.driver(dead, place.share,
                                   glusterfs_mount_timeout=_BOTH)
         volume = place.rig.volume(driver)
@@ -98,7 +98,7 @@ class TestMount:
         """The daemon of the client would finish the mount later."""
         os.kill(place.gluster.pid, signal.SIGSTOP)
         try:
-            with hasty.bounded(), pytest.raises(
+            with impatience.bounded(), pytest.raises(
                     exception.RemoteFSNoSharesMounted, match='was killed'):
                 place.driver(**gluster_places.QUICK)
         finally:
@@ -161,10 +161,10 @@ class TestBricks:
                          lambda: driver.initialize_connection(story.volume,
                                                               {}),
                          lambda: place.rig.volume(driver)):
-                with hasty.bounded(), pytest.raises(
+                with impatience.bounded(), pytest.raises(
                         exception.RemoteFSException):
                     verb()
-            with hasty.bounded():
+            with impatience.bounded():
                 stats = driver.get_volume_stats(refresh=True)
         assert stats['free_capacity_gb'] == 0
         place.bring_back()
@@ -194,12 +194,12 @@ class TestBricks:
         story = place.story(driver)
         story.take(1)
         with place.stopped_bricks(), place.hasty(driver):
-            with hasty.bounded(), pytest.raises(errors.ShareTimeout):
+            with impatience.bounded(), pytest.raises(errors.ShareTimeout):
                 story.driver.create_snapshot(
                     place.rig.new_snapshot(story.volume))
-            with hasty.bounded(), pytest.raises(errors.ShareUnavailable):
+            with impatience.bounded(), pytest.raises(errors.ShareUnavailable):
                 driver.initialize_connection(story.volume, {})
-            with hasty.bounded():
+            with impatience.bounded():
                 driver.get_volume_stats(refresh=True)
         _wait(lambda: driver.get_volume_stats(refresh=True)[
             'free_capacity_gb'] > 0)
@@ -323,9 +323,9 @@ class TestOtherShares:
         story = other.story(driver)
         first, __ = story.take(2)
         with held():
-            with hasty.bounded():
+            with impatience.bounded():
                 story.drop(first)
-            with hasty.bounded():
+            with impatience.bounded():
                 stats = driver.get_volume_stats(refresh=True)
         assert stats['free_capacity_gb'] > 0
         story.check()
@@ -348,8 +348,8 @@ class TestOtherShares:
             print(file=service.stdin, flush=True)
         assert service.returncode == 0
         # Far less than the share that died would have been waited for.
-        assert seconds < hasty.SLACK
-        assert pause < hasty.SLACK
+        assert seconds < impatience.SLACK
+        assert pause < impatience.SLACK
 
 
 class TestTwoHosts:

@@ -26,9 +26,9 @@ import pytest
 from remotefs_drivers import errors
 from tests.functional import content
 from tests.functional import gpfs_places
-from tests.functional import hasty
 from tests.functional import stages
 from tests.functional import test_takeover_gpfs
+from tests.harness import impatience
 
 pytestmark = pytest.mark.root
 
@@ -130,7 +130,7 @@ def test_a_command_fails(one, place, verb, command, when):
 def test_a_command_hangs(one, place, verb, command):
     """It is killed, and nobody waits for it for ever."""
     place.storage.fault('mmclone', containing=command, hangs=True)
-    with hasty.bounded(), _hasty(one.driver._commands, command):
+    with impatience.bounded(), _hasty(one.driver._commands, command):
         with pytest.raises(errors.GpfsCommandTimeout,
                            match='mmdiag --waiters'):
             verb(one)

@@ -28,8 +28,8 @@ from remotefs_drivers import errors
 from remotefs_drivers import offload
 from remotefs_drivers.share import mountinfo
 from tests.functional import content
-from tests.functional import hasty
 from tests.functional import stages
+from tests.harness import impatience
 from tests.harness import small_fs
 from tests.harness import user_mount
 
@@ -98,7 +98,7 @@ def test_a_share_has_mount_options_of_its_own(rig, tmp_path, mounter):
 
 def test_one_mount_that_hangs(rig, tmp_path, mounter, later):
     mounter.hang(A)
-    with hasty.bounded(BOTH):
+    with impatience.bounded(BOTH):
         driver = _driver(rig, tmp_path, nfs_mount_timeout=BOTH)
     volume = rig.volume(driver, pool=B)
     # Neither verbs nor the stats try it again.
@@ -125,7 +125,7 @@ def test_verbs_wait_together_for_a_mount_that_hangs(rig, tmp_path, mounter):
                    check=True)
     mounter.hang(A)
     tried = _mounts(mounter, A)
-    with hasty.bounded(), hasty.with_share(driver, A):
+    with impatience.bounded(), impatience.share_and_mounts(driver, A):
         answers = offload.gather(driver.delete_volume, volumes)
     assert _mounts(mounter, A) == tried + 1
     assert sorted(type(answer).__name__ for answer in answers) == (
@@ -160,11 +160,11 @@ def test_a_server_that_falls_silent(rig, tmp_path, mounter):
     on_b = rig.volume(driver, pool=B)
     mounter.freeze(A)
     try:
-        with hasty.with_share(driver, A):
-            with hasty.bounded(), pytest.raises(errors.ShareTimeout,
-                                                match='nfs_share_timeout'):
+        with impatience.share_and_mounts(driver, A):
+            with impatience.bounded(), pytest.raises(
+                    errors.ShareTimeout, match='nfs_share_timeout'):
                 driver.extend_volume(on_a, 2)
-            with hasty.bounded():
+            with impatience.bounded():
                 pools = _pools(driver)
             assert pools[A] == 0 and pools[B] > 0
             with pytest.raises(errors.ShareUnavailable):
@@ -172,7 +172,7 @@ def test_a_server_that_falls_silent(rig, tmp_path, mounter):
             # Without a pool the silent share is left out.
             assert rig.volume(driver).provider_location == B
         # The other share waits for nobody, however patient one is.
-        with hasty.bounded():
+        with impatience.bounded():
             driver.initialize_connection(on_b, {})
     finally:
         mounter.thaw(A)

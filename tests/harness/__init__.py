@@ -25,6 +25,7 @@
     undertaker         ends processes when everybody else is dead
     sweeper            removes files outside of the folders of the tests
     box_shares         what an appliance has, while others work with it
+    patience           how long what is alive may take
     impatience         drivers that wait for what is dead only for a moment
     pretended_zfs      what OpenZFS says to who makes several snapshots
     misbehaviour       how a hypervisor lets Cinder down

@@ -32,11 +32,9 @@ from remotefs_drivers.embedded import btrfs as disks
 from remotefs_drivers.embedded import sshd
 from remotefs_drivers.embedded import zfs as pools
 from remotefs_drivers import errors
+from tests.harness import patience
 
 CONF = cfg.CONF
-#: Seconds that an answer may take.  A test that is about silence asks for
-#: less: each change waits until the disk has it, and others use that too.
-PATIENCE = 120
 #: Of what there is to share, bytes.
 SIZE = 256 * units.Mi
 #: Owner of new shares: nobody whom this host has.
@@ -64,7 +62,7 @@ class Place:
         """name -> value, of the section of cinder.conf."""
         return {**self.server.options(), 'appliance_root': self.root,
                 'appliance_share_owner': OWNER,
-                'appliance_ssh_timeout': PATIENCE, **changes}
+                'appliance_ssh_timeout': patience.PATIENCE, **changes}
 
     def new(self, **changes):
         """An appliance as cinder-volume has it."""

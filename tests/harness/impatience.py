@@ -20,13 +20,44 @@ one of these context managers lasts, with what is dead only.
 """
 
 import contextlib
+import dataclasses
+import time
 from unittest import mock
 
 from remotefs_drivers.share import table
 from remotefs_drivers.share import visiting
 
-#: Seconds for what is alive.
-PATIENCE = 120
+#: Seconds that what is dead is given.
+SHORT = 3
+#: Seconds that the machine may be slower than it should. Who waits for what is
+#: dead with the limit of what is alive takes longer.
+SLACK = 40
+
+
+@contextlib.contextmanager
+def bounded(seconds=SHORT):
+    """Around what takes no longer, whatever comes of it."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        assert time.monotonic() - began < seconds + SLACK
+
+
+@contextlib.contextmanager
+def share_and_mounts(driver, location, seconds=SHORT):
+    """Give up this share so soon, and to mount or unmount any."""
+    shares = driver._shares
+    gate, mounter = shares._gate(shares.table[location]), shares._mounter
+    settings, mount_timeout = shares._settings, mounter._timeout
+    shares._settings = dataclasses.replace(settings, share_timeout=seconds)
+    gate._timeout = mounter._timeout = seconds
+    try:
+        yield
+    finally:
+        shares._settings = settings
+        gate._timeout = settings.share_timeout
+        mounter._timeout = mount_timeout
 
 
 @contextlib.contextmanager

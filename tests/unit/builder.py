@@ -42,8 +42,8 @@ from remotefs_drivers.share import gpfs as share_gpfs  # noqa: E402
 from remotefs_drivers.share import mounter  # noqa: E402
 from remotefs_drivers.share import shares  # noqa: E402
 from remotefs_drivers.share import visiting  # noqa: E402
+from tests.harness import patience  # noqa: E402
 from tests.harness import pretended_gpfs  # noqa: E402
-from tests import patience  # noqa: E402
 from tests.unit import fakes  # noqa: E402
 
 MARKERS = {'.cinderSecureEnvIndicator', '.remotefs-posix-directory'}

@@ -17,7 +17,7 @@ from remotefs_drivers import glusterfs
 from remotefs_drivers import gpfs
 from remotefs_drivers import nfs
 from remotefs_drivers import posix
-from tests import patience
+from tests.harness import patience
 
 
 @pytest.mark.parametrize('driver, name', [
@@ -28,9 +28,9 @@ from tests import patience
     (posix.PosixDriver, 'posix_share_timeout')])
 def test_each_driver_gets_it(driver, name):
     assert patience.options(driver.get_driver_options()) == {
-        name: patience.SHARE}
+        name: patience.PATIENCE}
 
 
 def test_a_test_may_say_otherwise(built):
-    assert built.nfs()._settings.share_timeout == patience.SHARE
+    assert built.nfs()._settings.share_timeout == patience.PATIENCE
     assert built.nfs(nfs_share_timeout=2)._settings.share_timeout == 2

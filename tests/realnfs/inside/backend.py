@@ -19,7 +19,7 @@ from os_brick.initiator import connector
 from os_brick import privileged as brick_privileged
 from oslo_utils import units
 
-from tests.harness import impatience
+from tests.harness import patience
 
 DRIVER = 'remotefs_drivers.nfs.NfsDriver'
 
@@ -48,8 +48,8 @@ class Backend:
             nfs_mount_point_base=str(self.base),
             **{'nas_secure_file_operations': 'true',
                'nas_secure_file_permissions': 'true',
-               'nfs_mount_timeout': impatience.PATIENCE,
-               'nfs_share_timeout': impatience.PATIENCE, **options})
+               'nfs_mount_timeout': patience.PATIENCE,
+               'nfs_share_timeout': patience.PATIENCE, **options})
 
     def write_shares(self, shares):
         """What the operator's shares file says from now on."""

@@ -25,7 +25,7 @@ from oslo_config import cfg
 
 from remotefs_drivers.embedded import folders
 from tests.harness import box_shares
-from tests.harness import impatience
+from tests.harness import patience
 from tests.realnfs.guest import layout
 from tests.realnfs.inside import backend as backends
 
@@ -119,8 +119,8 @@ class Backend(backends.Backend):
                 'appliance_mount_point_base': str(self.base),
                 'appliance_mount_options': f'vers={version}',
                 'appliance_mount_attempts': 1,
-                'appliance_mount_timeout': impatience.PATIENCE,
-                'appliance_share_timeout': impatience.PATIENCE,
+                'appliance_mount_timeout': patience.PATIENCE,
+                'appliance_share_timeout': patience.PATIENCE,
                 'nas_secure_file_operations': 'true',
                 'nas_secure_file_permissions': 'true', **options}))
 

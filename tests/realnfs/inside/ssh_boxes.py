@@ -26,7 +26,7 @@ from oslo_config import cfg
 from remotefs_drivers.appliances import btrfs
 from remotefs_drivers.embedded import sshd
 from tests.harness import appliance_boxes
-from tests.harness import impatience
+from tests.harness import patience
 from tests.realnfs.guest import layout
 from tests.realnfs.guest import nfs_server
 from tests.realnfs.inside import boxes
@@ -82,7 +82,7 @@ class Btrfs(boxes.Box):
     def options(self, **changes):
         return {**_sshd().options(), 'appliance_type': 'btrfs',
                 'appliance_root': self.root,
-                'appliance_ssh_timeout': impatience.PATIENCE,
+                'appliance_ssh_timeout': patience.PATIENCE,
                 'appliance_export_address': self.address,
                 'appliance_export_options': self.exports, **changes}
 

@@ -10,20 +10,21 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""How long drivers wait here for shares that are alive.
+
+"""How long drivers and tests wait here for what is alive.
 
 By default a share may take 10 seconds to answer. Where all rings of tests run
 at once, one flush of the disk may take 5, and some calls flush several times.
-A test that is about silence says itself how long that is.
+A test that is about silence says itself how long that is, see impatience.
 """
 
 #: Seconds.
-SHARE = 120
+PATIENCE = 120
 
 
 def options(known):
     """:param known: options of a driver, of oslo.config
     :returns: those of them that are to be set: name -> value
     """
-    return {option.name: SHARE for option in known
+    return {option.name: PATIENCE for option in known
             if option.name.endswith('_share_timeout')}
