@@ -15,6 +15,7 @@
 ===========  ================================================================
 ``model``    Layer and Chain: the files of a volume as they hang together
 ``info``     the text of ``volume-<id>.info``, Cinder's table of snapshots
+``ids``      an id of Cinder's, as it stands in names and tables
 ``steps``    what can be done to one file, as data
 ``plan``     one function for each verb: from a Chain to a Plan
 ``clones``   the files of a volume where the file system makes clones

@@ -41,11 +41,10 @@ then the parent's own. It is right to try that with any that waits, at any
 time.
 """
 
-import re
+from remotefs_drivers.chain import ids
 
 #: What the names of parents end with that wait for their last child.
 IN_BETWEEN, DELETED = '.snap', '.ts'
-_ID = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 
 
 def in_between(name):
@@ -68,7 +67,7 @@ def is_waiting(name):
 
 def is_made_here(name):
     """Whether it waits, and surely is no file that a person has put there."""
-    return is_waiting(name) and _ID.search(name) is not None
+    return is_waiting(name) and ids.is_in(name)
 
 
 def is_bare(name):

@@ -40,16 +40,12 @@ and no more than was begun: Cinder may ask twice for one volume, and somebody
 may have it by the second time.
 """
 
-import re
-
+from remotefs_drivers.chain import ids
 from remotefs_drivers.chain import plan
 from remotefs_drivers.chain import share_steps
 
 #: Of the file of a volume in its share.
 FILE = 'volume'
-
-#: An id of Cinder's, which all names that are made here have in them.
-_ID = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 
 _BETWEEN, _DELETED, _TEMPORARY = _PREFIXES = 'clone-', 'deleted-', 'copy-'
 
@@ -83,7 +79,7 @@ def is_waiting(snapshot):
 def is_made_here(snapshot):
     """Whether a snapshot waits, and is surely none that a person has made.
     """
-    return is_waiting(snapshot) and _ID.search(snapshot) is not None
+    return is_waiting(snapshot) and ids.is_in(snapshot)
 
 
 def is_temporary(share):

@@ -30,6 +30,7 @@ from typing import Optional
 from cinder.volume import volume_utils
 from oslo_config import cfg
 
+from remotefs_drivers.chain import ids
 from remotefs_drivers.qemu import image
 
 CONF = cfg.CONF
@@ -38,7 +39,6 @@ NAME = 'source-name'
 ID = 'source-id'
 FORMAT = 'source-format'
 
-_ID = re.compile(r'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z')
 _IPV6 = re.compile(r'^\[([^]]+)\](:.*)$')
 #: Files of ours that are no volumes.
 _OWN_SUFFIXES = ('.info', '.intent')
@@ -94,7 +94,7 @@ def parse_snapshot(existing_ref):
     # The name of the file that it added ends with it.
     found = found.rpartition('/')[2].rpartition('.')[2]
     found = volume_utils.extract_id_from_snapshot_name(found) or found
-    if not _is_id(found):
+    if not ids.is_id(found):
         raise ValueError('"%s" is not the id of a snapshot' % found)
     return found
 
@@ -102,7 +102,7 @@ def parse_snapshot(existing_ref):
 def volume_id_of(name):
     """The id of the volume whose file has this name, or None."""
     found = volume_utils.extract_id_from_volume_name(name)
-    if (found is None or not _is_id(found) or
+    if (found is None or not ids.is_id(found) or
             CONF.volume_name_template % found != name):
         return None
     return found
@@ -115,14 +115,6 @@ def is_candidate(name):
     except ValueError:
         return False
     return True
-
-
-def _is_id(text):
-    """Whether it is an id as Cinder writes it.
-
-    Databases and file systems do not agree on what else is the same.
-    """
-    return _ID.match(text) is not None
 
 
 def _values(existing_ref):
@@ -141,7 +133,7 @@ def _values(existing_ref):
 
 
 def _name_of_id(volume_id):
-    if not _is_id(volume_id):
+    if not ids.is_id(volume_id):
         raise ValueError('"%s" is not the id of a volume' % volume_id)
     return CONF.volume_name_template % volume_id
 
