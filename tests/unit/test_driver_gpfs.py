@@ -78,6 +78,16 @@ class Story:
         self.held[volume] = self.held[source]
         return volume
 
+    def copy_in_vain(self, volume):
+        """Try it twice while no clone can be made; returns the copy."""
+        self.built.pretended.broken['clone_copy'] = pretended_gpfs.failed(
+            'broken')
+        copy = fakes.Volume()
+        for __ in range(2):
+            with pytest.raises(errors.GpfsCommandFailed, match='broken'):
+                self.driver.create_cloned_volume(copy, volume)
+        return copy
+
     def revert(self, snapshot):
         self.driver.revert_to_snapshot(None, snapshot.volume, snapshot)
         self.held[snapshot.volume] = self.held[snapshot]
@@ -339,12 +349,8 @@ class TestNewNames:
         assert story.names() == {volume.name, snapshot.name + '.ts'}
         story.check_empty()
 
-    def test_of_what_an_attempt_left(self, built, story, volume):
-        built.pretended.broken['clone_copy'] = pretended_gpfs.failed('broken')
-        copy = fakes.Volume()
-        for __ in range(2):
-            with pytest.raises(errors.GpfsCommandFailed, match='broken'):
-                story.driver.create_cloned_volume(copy, volume)
+    def test_of_what_an_attempt_left(self, story, volume):
+        story.copy_in_vain(volume)
         story.check()
         story.check_empty()
 
@@ -499,11 +505,7 @@ class TestCopy:
 
     def test_tried_again(self, built, story, volume):
         """Of the first attempt a parent is left, which is the volume's."""
-        built.pretended.broken['clone_copy'] = pretended_gpfs.failed('broken')
-        copy = fakes.Volume()
-        for __ in range(2):
-            with pytest.raises(errors.GpfsCommandFailed, match='broken'):
-                story.driver.create_cloned_volume(copy, volume)
+        copy = story.copy_in_vain(volume)
         built.pretended.broken.clear()
         story.driver.create_cloned_volume(copy, volume)
         story.held[copy] = story.held[volume]
