@@ -62,7 +62,6 @@ class Place:
         return {'appliance_mount_point_base': self.base,
                 'appliance_mount_attempts': 1,
                 'appliance_mount_timeout': patience.PATIENCE,
-                'appliance_share_timeout': patience.PATIENCE,
                 'nas_secure_file_operations': 'true',
                 'nas_secure_file_permissions': 'true', **own}
 

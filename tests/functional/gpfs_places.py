@@ -25,7 +25,6 @@ from tests.functional import root_helper
 from tests.functional import stages
 from tests.functional import steps
 from tests.harness import emulated
-from tests.harness import patience
 from tests.harness import users
 
 DRIVER = 'remotefs_drivers.gpfs.GPFSDriver'
@@ -54,14 +53,9 @@ class Place:
 
     def options(self, **own):
         """Of a backend, without the driver."""
-        return {'gpfs_share_timeout': patience.PATIENCE, **self.common(),
-                **own}
-
-    def common(self):
-        """Those that the driver in Cinder's tree has as well."""
         return {'gpfs_mount_point_base': self.folder,
                 'gpfs_images_dir': self.images,
-                'gpfs_images_share_mode': 'copy_on_write'}
+                'gpfs_images_share_mode': 'copy_on_write', **own}
 
     def path(self, name=''):
         """Of a file in the folder of the volumes."""

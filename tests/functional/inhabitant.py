@@ -27,7 +27,6 @@ from remotefs_drivers import remotefs
 from remotefs_drivers.settings import posix as posix_settings
 from tests.functional import content
 from tests.harness import backends
-from tests.harness import patience
 from tests.harness import turns
 from tests import rig as the_rig
 
@@ -70,8 +69,7 @@ class Rig(the_rig.Rig):
 
 def _options(kind, folder, share):
     if kind != 'glusterfs':
-        return {'posix_directories': [share], 'posix_attach_type': 'nfs',
-                'posix_share_timeout': patience.PATIENCE}
+        return {'posix_directories': [share], 'posix_attach_type': 'nfs'}
     # A host of its own, as far as the share knows.
     options = backends.glusterfs(
         os.path.join(folder, 'host-%d' % os.getpid()), 'alpha', [share])

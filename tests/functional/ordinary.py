@@ -24,7 +24,6 @@ import warnings
 
 from oslo_privsep import priv_context
 
-from tests.harness import patience
 from tests import rig
 
 
@@ -37,8 +36,7 @@ def main():
     priv_context.init(root_helper=shlex.split(helper))
     driver = the_rig.driver(
         'remotefs_drivers.posix.PosixDriver', 'ordinary',
-        posix_directories=[share], posix_share_timeout=patience.PATIENCE,
-        nas_secure_file_operations='false',
+        posix_directories=[share], nas_secure_file_operations='false',
         nas_secure_file_permissions='false', **options)
     volume = the_rig.volume(driver)
     _report('create', driver.local_path(volume))

@@ -29,7 +29,6 @@ from oslo_privsep import priv_context
 from oslo_utils import uuidutils
 
 from tests.functional import gpfs_places
-from tests.harness import patience
 from tests import rig
 
 
@@ -41,7 +40,6 @@ def main():
     priv_context.init(root_helper=shlex.split(helper))
     driver = the_rig.driver(gpfs_places.DRIVER, 'ordinary',
                             gpfs_mount_point_base=folder,
-                            gpfs_share_timeout=patience.PATIENCE,
                             nas_secure_file_operations=secure)
     volume = the_rig.new_volume(driver)
     volume.metadata = {'data_pool_name': 'fast', 'fstype': 'ext4'}

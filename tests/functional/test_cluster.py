@@ -31,7 +31,6 @@ from tests.functional import steps as the_steps
 from tests.functional import test_layers as layers
 from tests.harness import backends
 from tests.harness import family
-from tests.harness import patience
 from tests.harness import stock
 
 pytestmark = pytest.mark.root
@@ -122,9 +121,7 @@ def pair(request, tmp_path, broker, etcd):
         behind = {place.share: place.look()}
     else:
         folders, behind = [str(tmp_path / 'share')], {}
-        backend = specs.posix_backend(
-            folders, posix_attach_type='nfs',
-            posix_share_timeout=patience.PATIENCE)
+        backend = specs.posix_backend(folders, posix_attach_type='nfs')
     spec = specs.Spec(
         root=root, host='one', folders=folders, glance=False,
         concurrency=request.param if request.param in specs.CONCURRENCY

@@ -45,7 +45,7 @@ def place(tmp_path):
 def drivers(rig, place):
     """(the one in the tree, ours), on the same options."""
     return tuple(
-        rig.driver(path, stages.section(), **place.common(), **more)
+        rig.driver(path, stages.section(), **place.options(), **more)
         for path, more in ((gpfs_places.IN_TREE, {}),
                            (gpfs_places.DRIVER, _OF_OLD)))
 

@@ -16,7 +16,6 @@ import os
 
 from remotefs_drivers.embedded import mounts
 from remotefs_drivers.embedded import spec as specs
-from tests.harness import patience
 
 NFS_DRIVER = 'remotefs_drivers.nfs.NfsDriver'
 GLUSTERFS_DRIVER = 'remotefs_drivers.glusterfs.GlusterfsDriver'
@@ -47,7 +46,6 @@ def _mounting(prefix, driver, folder, name, shares, qcow2, options):
     own = {'shares_config': path,
            'mount_point_base': os.path.join(folder, 'mnt'),
            'mount_attempts': 1,
-           'share_timeout': patience.PATIENCE,
            'qcow2_volumes': qcow2}
     return {'volume_driver': driver,
             **{'%s_%s' % (prefix, option): value
@@ -109,15 +107,11 @@ def _with_gamma_and_delta(spec, make, shares, **options):
 def with_layered(spec):
     """The spec, with omega as well: raw volumes that can have snapshots."""
     share = spec.path('shares', 'omega')
-    added = specs.posix_backend([share], posix_attach_type='nfs',
-                                posix_share_timeout=patience.PATIENCE)
+    added = specs.posix_backend([share], posix_attach_type='nfs')
     return spec.replace(backends={**spec.backends, 'omega': added},
                         folders=(*spec.folders, share))
 
 
 def posix(root, **fields):
     """The spec with alpha (raw) and beta (qcow2), on two folders."""
-    spec = specs.two_posix_backends(str(root), **fields)
-    return spec.replace(backends={
-        name: {'posix_share_timeout': patience.PATIENCE, **options}
-        for name, options in spec.backends.items()})
+    return specs.two_posix_backends(str(root), **fields)

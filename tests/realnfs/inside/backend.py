@@ -48,8 +48,7 @@ class Backend:
             nfs_mount_point_base=str(self.base),
             **{'nas_secure_file_operations': 'true',
                'nas_secure_file_permissions': 'true',
-               'nfs_mount_timeout': patience.PATIENCE,
-               'nfs_share_timeout': patience.PATIENCE, **options})
+               'nfs_mount_timeout': patience.PATIENCE, **options})
 
     def write_shares(self, shares):
         """What the operator's shares file says from now on."""

@@ -120,7 +120,6 @@ class Backend(backends.Backend):
                 'appliance_mount_options': f'vers={version}',
                 'appliance_mount_attempts': 1,
                 'appliance_mount_timeout': patience.PATIENCE,
-                'appliance_share_timeout': patience.PATIENCE,
                 'nas_secure_file_operations': 'true',
                 'nas_secure_file_permissions': 'true', **options}))
 

@@ -27,7 +27,6 @@ from remotefs_drivers.embedded import spec
 from tests.functional import content
 from tests.functional import natives
 from tests.functional import steps
-from tests.harness import patience
 from tests.realnfs.guest import layout
 from tests.realnfs.inside import backend as backends
 from tests.realnfs.inside import boxes
@@ -74,7 +73,6 @@ def cloud(places, mount_base_of_all):
     for name, version in _APPLIANCES.items():
         options[name] = {'volume_driver': boxes.DRIVER, **places[name].options(
             appliance_mount_point_base=base / name,
-            appliance_share_timeout=patience.PATIENCE,
             appliance_mount_options=f'vers={version}')}
     root = base / 'cloud'
     root.mkdir()
@@ -197,7 +195,6 @@ def _options(folder, share, version, file_format):
     shares_file.write_text(f'{share.line}\n')
     return {'volume_driver': backends.DRIVER,
             'nfs_shares_config': shares_file,
-            'nfs_share_timeout': patience.PATIENCE,
             'nfs_mount_point_base': folder / 'mnt',
             'nfs_mount_options': f'vers={version}',
             'nfs_qcow2_volumes': file_format == 'qcow2'}
