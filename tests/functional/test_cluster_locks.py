@@ -24,6 +24,7 @@ import time
 
 import pytest
 
+from remotefs_drivers.embedded import waiting
 from tests.functional import content
 from tests.functional import inhabitant
 from tests.functional import neighbour
@@ -125,11 +126,10 @@ def _verbs(one):
     return work, [volume for volume, __ in volumes] + [empty, doomed]
 
 
-def _wait(is_so):
-    deadline = time.monotonic() + _LONG
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def _wait_asked(one, *volumes):
+    """Until it wants to enter these, whether it can or not."""
+    waiting.until(lambda: set(volumes) <= set(one.call('asked')), _LONG,
+                  'verbs that want to enter %s' % ', '.join(volumes))
 
 
 def test_every_verb_waits_for_who_has_the_volume(street, both):
@@ -140,7 +140,7 @@ def test_every_verb_waits_for_who_has_the_volume(street, both):
     before = street.sizes()
     waiting = {verb: two.begin(verb, **arguments)
                for verb, arguments in work}
-    _wait(lambda: set(volumes) <= set(two.call('asked')))
+    _wait_asked(two, *volumes)
     time.sleep(1)
     assert [verb for verb, request in waiting.items()
             if request.is_done] == []
@@ -196,7 +196,7 @@ def test_who_is_killed_has_no_locks(form, street, both):
         # For longer than a lease: it is renewed.
         time.sleep(LEASE + 1)
     waiting = two.begin('hold', volumes=[volume])
-    _wait(lambda: volume in two.call('asked'))
+    _wait_asked(two, volume)
     time.sleep(1)
     assert not waiting.is_done
     # The probe's trace of it, which would outlive it.
@@ -218,7 +218,7 @@ def test_waiting_ends_when_the_service_stops(form, street, both):
     volume, snapshot = one.call('create')
     one.call('hold', volumes=[volume])
     waiting = two.begin('delete_snapshot', snapshot=snapshot)
-    _wait(lambda: volume in two.call('asked'))
+    _wait_asked(two, volume)
     time.sleep(1)
     before = street.sizes()
     two.call('stop')

@@ -47,17 +47,13 @@ def bounded(seconds=SHORT):
 @contextlib.contextmanager
 def share_and_mounts(driver, location, seconds=SHORT):
     """Give up this share so soon, and to mount or unmount any."""
-    shares = driver._shares
-    gate, mounter = shares._gate(shares.table[location]), shares._mounter
-    settings, mount_timeout = shares._settings, mounter._timeout
-    shares._settings = dataclasses.replace(settings, share_timeout=seconds)
-    gate._timeout = mounter._timeout = seconds
-    try:
+    all_shares = driver._shares
+    settings = dataclasses.replace(all_shares._settings,
+                                   share_timeout=seconds)
+    with shares(driver, seconds, location), \
+            mock.patch.object(all_shares, '_settings', settings), \
+            mock.patch.object(all_shares._mounter, '_timeout', seconds):
         yield
-    finally:
-        shares._settings = settings
-        gate._timeout = settings.share_timeout
-        mounter._timeout = mount_timeout
 
 
 @contextlib.contextmanager
